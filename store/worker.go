@@ -175,7 +175,7 @@ func (w *Workers) failed(ctx context.Context, l *Lease, cause error) {
 			}
 			return tx.Bury(head, cause.Error())
 		}
-		return tx.Retry(head, tx.Now().Add(backoff(head.Attempts, postern.RetryAfter(cause))))
+		return tx.Retry(head, tx.Now().Add(Backoff(head.Attempts, postern.RetryAfter(cause))))
 	})
 	level := slog.LevelWarn
 	if w.hopeless(head, cause) {
@@ -205,9 +205,9 @@ func (w *Workers) hopeless(j Job, err error) bool {
 	return w.s.cfg.Now().Sub(j.AddedAt) > maxAge
 }
 
-// backoff doubles from a second to five minutes, with a quarter of jitter; it never
+// Backoff doubles from a second to five minutes, with a quarter of jitter; it never
 // undercuts what the other side asked for.
-func backoff(attempts int, asked time.Duration) time.Duration {
+func Backoff(attempts int, asked time.Duration) time.Duration {
 	d := min(time.Second<<min(attempts, 9), 5*time.Minute)
 	d += time.Duration(rand.Int64N(int64(d)/4 + 1))
 	return max(d, asked)

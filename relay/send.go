@@ -1,0 +1,211 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/store"
+)
+
+// maxSendAge is how long a delivery is tried while the provider is down or refuses us.
+const maxSendAge = 72 * time.Hour
+
+// resume goes on with a delivery that was written down earlier: its call was put off,
+// or its outcome is not known.
+func (r *Rules) resume(ctx context.Context, l *store.Lease, j store.Job) (func(*store.Tx) error, error) {
+	a, err := decode(j)
+	if err != nil {
+		return nil, err
+	}
+	d, ok, err := r.Store.Delivery(ctx, a.Delivery)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !ok || d.State >= store.Accepted: // an event proved it meanwhile
+		return func(tx *store.Tx) error { return tx.Done(j) }, nil
+	case d.State == store.Queued:
+		return r.sendAgain(ctx, l, j, d)
+	}
+	return r.resolve(ctx, l, j, d)
+}
+
+// sendAgain calls once more for a delivery that certainly was not taken.
+func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
+	if why, err := r.withdrawn(ctx, j, d); err != nil || why != "" {
+		return func(tx *store.Tx) error {
+			if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), "withdrawn: "+why); err != nil {
+				return err
+			}
+			if err := tx.Note(r.noteOf(j, d, "not mailed", why)); err != nil {
+				return err
+			}
+			return tx.Done(j)
+		}, err
+	}
+	if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Attempt(d.ID) }); err != nil {
+		return nil, err
+	}
+	return r.send(ctx, j, d)
+}
+
+// withdrawn says why a delivery that waited is no longer to be sent; "" if it is.
+func (r *Rules) withdrawn(ctx context.Context, j store.Job, d store.Delivery) (string, error) {
+	a, err := decode(j)
+	if err != nil {
+		return "", err
+	}
+	person, why, err := r.address(ctx, a.User)
+	if err != nil || why != "" {
+		return why, err
+	}
+	if person.Email != d.Recipient {
+		return "", nil // the address changed: the mail goes where it was written to go
+	}
+	p, ok, err := r.Store.Participant(ctx, d.Participant)
+	if err != nil || !ok {
+		return "", err
+	}
+	if p.Muted {
+		return "unsubscribed from this conversation", nil
+	}
+	if r.hasRead(p, time.UnixMilli(p.ReadAt), time.UnixMilli(d.NewestAt)) {
+		return "read", nil
+	}
+	return "", nil
+}
+
+// send makes the call and says what to write down of its outcome. The delivery stands
+// as Sending in the store.
+func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
+	out, err := r.outgoing(d)
+	var id string
+	if err == nil {
+		id, err = r.Provider.Send(ctx, out)
+	}
+	if err == nil {
+		return func(tx *store.Tx) error {
+			if _, err := tx.Advance(d.ID, store.Accepted, tx.Now(), ""); err != nil {
+				return err
+			}
+			if err := tx.Took(d.ID, id); err != nil {
+				return err
+			}
+			if err := tx.Note(r.noteOf(j, d, "mailed", "")); err != nil {
+				return err
+			}
+			return tx.Done(j)
+		}, nil
+	}
+	return r.unsent(j, d, err), nil
+}
+
+// unsent says what to write down of a call that did not succeed.
+func (r *Rules) unsent(j store.Job, d store.Delivery, cause error) func(*store.Tx) error {
+	kind := postern.KindOf(cause)
+	if kind == postern.Internal && j.Attempts < 3 || kind == postern.Temporary || kind == postern.Denied {
+		if r.Now().Sub(d.CreatedAt) < maxSendAge || d.CreatedAt.IsZero() {
+			r.Logger.Warn("an e-mail could not be handed over and is tried again", "delivery", d.ID, "kind", kind.String(), "error", cause)
+			return func(tx *store.Tx) error {
+				if err := tx.Unsent(d.ID); err != nil {
+					return err
+				}
+				if err := tx.Note(r.noteOf(j, d, "put off", kind.String())); err != nil {
+					return err
+				}
+				return tx.Retry(j, tx.Now().Add(store.Backoff(j.Attempts, postern.RetryAfter(cause))))
+			}
+		}
+	}
+	if kind == postern.Unsure {
+		r.Logger.Warn("an e-mail may or may not have been taken", "delivery", d.ID, "error", cause)
+		return func(tx *store.Tx) error {
+			if _, err := tx.Advance(d.ID, store.Unsure, tx.Now(), ""); err != nil {
+				return err
+			}
+			if err := tx.Note(r.noteOf(j, d, "unsure", "the call's outcome is not known")); err != nil {
+				return err
+			}
+			return tx.Again(j, tx.Now().Add(r.nextLook(0)))
+		}
+	}
+	r.Logger.Error("an e-mail was refused for good", "delivery", d.ID, "kind", kind.String(), "error", cause)
+	return func(tx *store.Tx) error {
+		if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), kind.String()); err != nil {
+			return err
+		}
+		if err := r.stop(tx, d, postern.StopBounced, "the e-mail provider refused the mail"); err != nil {
+			return err
+		}
+		return tx.Done(j)
+	}
+}
+
+// The provider's books lag: it is asked at these fractions of UnsureAfter (by default
+// at 1, 5, 15 and 35 minutes), and only a miss at the last counts.
+var looks = [...]float64{1.0 / 35, 5.0 / 35, 15.0 / 35, 1}
+
+// nextLook tells how long after one look, made so long after the call, the next is due.
+func (r *Rules) nextLook(since time.Duration) time.Duration {
+	for _, f := range looks {
+		if at := time.Duration(f * float64(r.UnsureAfter)); at > since {
+			return at - since
+		}
+	}
+	return max(r.UnsureAfter/35, time.Second)
+}
+
+// resolve finds out whether an uncertain call succeeded, and repeats it only after a
+// clean miss, with the same Message-ID.
+func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
+	since := r.Now().Sub(d.AttemptedAt)
+	found, certain, err := r.look(ctx, d)
+	if err != nil {
+		r.Logger.Warn("the provider could not be asked about an uncertain e-mail", "delivery", d.ID, "error", err)
+	}
+	switch {
+	case found:
+		return func(tx *store.Tx) error {
+			if _, err := tx.Advance(d.ID, store.Accepted, tx.Now(), ""); err != nil {
+				return err
+			}
+			if err := tx.Note(r.noteOf(j, d, "mailed", "found in the provider's books")); err != nil {
+				return err
+			}
+			return tx.Done(j)
+		}, nil
+	case certain && since >= r.UnsureAfter:
+		if err := r.Store.Work(ctx, l, func(tx *store.Tx) error {
+			if err := tx.Note(r.noteOf(j, d, "repeated", "not found in the provider's books")); err != nil {
+				return err
+			}
+			return tx.Attempt(d.ID)
+		}); err != nil {
+			return nil, err
+		}
+		return r.send(ctx, j, d)
+	}
+	return func(tx *store.Tx) error {
+		if _, err := tx.Advance(d.ID, store.Unsure, tx.Now(), ""); err != nil {
+			return err
+		}
+		return tx.Again(j, tx.Now().Add(r.nextLook(since)))
+	}, nil
+}
+
+// look asks the provider for a delivery. certain: it was asked and answered, or it
+// can never be asked and only time tells.
+func (r *Rules) look(ctx context.Context, d store.Delivery) (found, certain bool, err error) {
+	f, ok := r.Provider.(Finder)
+	if !ok {
+		return false, true, nil
+	}
+	found, err = f.Find(ctx, d.MessageID, d.AttemptedAt.Add(-time.Minute))
+	return found, err == nil || settled(err), err
+}
+
+func (r *Rules) noteOf(j store.Job, d store.Delivery, what, why string) store.Note {
+	a, _ := decode(j) // was decoded before
+	return store.Note{What: what, Why: why, Channel: a.Channel, User: a.User, Ref: string(d.ID)}
+}
