@@ -1,0 +1,2 @@
+package replytext
+func newHTMLDoc(s string, md bool) *doc { return newTextDoc(s) }
