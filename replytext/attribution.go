@@ -1,0 +1,358 @@
+package replytext
+
+import "strings"
+
+// An introduction is a mail program's words above a quoted mail: an attribution
+// line, a header block, a title between dashes.
+type introduction struct {
+	start    int // offset in full where it begins
+	end      int // offset in full where it ends
+	last     int // index of the line that end is in
+	kind     Kind
+	reason   string
+	strength float64
+}
+
+// Bounds of an attribution: mail programs wrap them, but write nothing longer.
+const (
+	attributionLines  = 8
+	attributionTokens = 70
+)
+
+// attributionAt looks for an attribution that begins in line i, at its start or
+// behind the author's last words.
+func (d *doc) attributionAt(i int) (introduction, bool) {
+	if !d.mayAttribute(i) {
+		return introduction{}, false
+	}
+	lx := words()
+	s := d.scanFrom(lx, i)
+	if in, ok := s.match(0, true); ok {
+		return in, true
+	}
+	for k := 1; k < s.first; k++ {
+		if s.inlineStart(k) {
+			if in, ok := s.match(k, false); ok {
+				return in, true
+			}
+		}
+	}
+	return introduction{}, false
+}
+
+// mayAttribute is the cheap test that spares most lines the real one: an
+// attribution begins with, or has soon, a digit, an address or a verb.
+func (d *doc) mayAttribute(i int) bool {
+	f := d.lines[i].fold
+	if d.lines[i].mark == markAttribution {
+		return true
+	}
+	digit, colon := false, false
+	for k := 0; k < len(f); k++ {
+		switch c := f[k]; {
+		case isDigit(c):
+			digit = true
+		case c == '@' || c == '<':
+			return true
+		case c == ':':
+			colon = true
+		}
+	}
+	return digit || colon || strings.HasSuffix(f, "-")
+}
+
+// An attributionScan is the tokens of a line and, as far as they may belong to
+// an attribution, of those below it.
+type attributionScan struct {
+	d      *doc
+	line   int
+	toks   []token
+	lineOf []int   // line of each token
+	at     []int32 // offset in full of each token's start, and of its end
+	endAt  []int32
+	first  int // number of tokens in the first line
+	body   string
+}
+
+func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
+	s := &attributionScan{d: d, line: i}
+	depth := d.lines[i].depth
+	blanks := 0
+	for j := i; j < len(d.lines) && j < i+attributionLines; j++ {
+		l := &d.lines[j]
+		if l.blank() {
+			blanks++
+			continue
+		}
+		if j > i && (l.depth != depth && !(depth == 0 && s.dangling()) || blanks > 0 && !s.dangling()) {
+			break
+		}
+		s.add(lx, j)
+		if j == i {
+			s.first = len(s.toks)
+		} else if len(s.toks)-s.first > attributionTokens {
+			break
+		}
+	}
+	return s
+}
+
+func (s *attributionScan) add(lx *lexicon, j int) {
+	l := &s.d.lines[j]
+	text := s.d.full[l.body:l.end]
+	f, at := foldMap(text)
+	for _, t := range lx.tokens(f) {
+		s.toks = append(s.toks, t)
+		s.lineOf = append(s.lineOf, j)
+		s.at = append(s.at, int32(l.body)+at[t.start])
+		s.endAt = append(s.endAt, int32(l.body)+at[t.end])
+	}
+}
+
+// dangling tells whether the tokens so far end in an open bracket or an address,
+// so that the attribution goes on behind a blank line.
+func (s *attributionScan) dangling() bool {
+	if len(s.toks) == 0 {
+		return false
+	}
+	last := len(s.toks) - 1
+	w := s.d.full[s.at[last]:s.endAt[last]]
+	return w == "<" || w == "," || s.toks[last].what == tokMail && !s.closedMail(last)
+}
+
+func (s *attributionScan) closedMail(k int) bool {
+	for k--; k >= 0; k-- {
+		if w := s.word(k); w == "<" {
+			return false
+		} else if w == ">" {
+			return true
+		}
+	}
+	return true
+}
+
+func (s *attributionScan) word(k int) string { return s.d.full[s.at[k]:s.endAt[k]] }
+
+// inlineStart tells whether token k looks like an attribution's first word
+// behind other words: an opener with a number soon after it, in capitals where
+// its script has them, or the dashes before one.
+func (s *attributionScan) inlineStart(k int) bool {
+	t := s.toks[k]
+	if !t.opener || t.what != tokWord {
+		return false
+	}
+	if c := s.d.full[s.at[k]]; c >= 'a' && c <= 'z' {
+		return false
+	}
+	for n := k + 1; n < len(s.toks) && n <= k+4; n++ {
+		switch s.toks[n].what {
+		case tokDate, tokTime, tokNumber:
+			return true
+		case tokColon, tokMail:
+			return false
+		}
+	}
+	return false
+}
+
+// A reading is what has been seen of a possible attribution.
+type reading struct {
+	opener, startDate      bool // how it begins
+	mail, date, verb, self bool // what it has
+	us                     bool // it names our address or our name
+	openLangs, verbLangs   langSet
+	words                  int // words so far
+	before                 int // words before the first of address, date and verb
+	verbAt                 int
+}
+
+func (r *reading) see(s *attributionScan, n, nth int) {
+	t := s.toks[n]
+	switch t.what {
+	case tokMail:
+		r.mark(nth)
+		r.mail = true
+		r.us = r.us || s.d.ours.isOurs(s.word(n))
+	case tokDate, tokTime:
+		r.mark(nth)
+		r.date = true
+		r.startDate = r.startDate || nth < 4
+	case tokNumber:
+		r.startDate = r.startDate || nth < 4
+	case tokWord:
+		r.words++
+		if t.verb {
+			r.mark(nth)
+			r.verb, r.verbAt = true, n
+			r.verbLangs |= t.langs
+		}
+		if t.self && s.word(n) != "i" {
+			r.self = true
+		}
+	}
+}
+
+// mark notes how many words stood before the first telling token.
+func (r *reading) mark(int) {
+	if !r.mail && !r.date && !r.verb {
+		r.before = r.words
+	}
+}
+
+// match reads tokens from k on until they make an attribution or cannot.
+// whole says that k is the first token of its line.
+func (s *attributionScan) match(k int, whole bool) (introduction, bool) {
+	first := k
+	for k < len(s.toks) && s.toks[k].what == tokMark && s.word(k) != "<" && s.word(k) != "\"" {
+		k++
+	}
+	dashed := k-first >= 2
+	if k >= len(s.toks) || s.lineOf[k] != s.line {
+		return introduction{}, false
+	}
+	r := reading{opener: s.toks[k].opener, openLangs: s.toks[k].langs, verbAt: -1}
+	var fallback introduction
+	for n := k; n < len(s.toks) && n < k+attributionTokens; n++ {
+		r.see(s, n, n-k)
+		eol := n+1 == len(s.toks) || s.lineOf[n+1] != s.lineOf[n]
+		switch {
+		case s.toks[n].what == tokColon && !s.inLink(n):
+			if strength := s.atColon(&r, n, eol); strength > 0 {
+				return s.introduction(first, n, whole, strength), true
+			}
+			if eol || !r.opener && !r.startDate && !r.mail {
+				return fallback, fallback.strength > 0
+			}
+		case eol || dashed && s.dashesAfter(n):
+			if strength := s.atEnd(&r, n, dashed); strength > 0 {
+				fallback = s.introduction(first, n, whole, strength)
+			}
+			if !eol || !s.goesOn(&r, n) {
+				return fallback, fallback.strength > 0
+			}
+		}
+	}
+	return fallback, fallback.strength > 0
+}
+
+// atColon weighs an attribution that ends in the colon n; 0 says that it is none.
+func (s *attributionScan) atColon(r *reading, n int, eol bool) float64 {
+	quoted := s.quotedAfter(n)
+	begun := r.opener || r.startDate
+	switch {
+	case r.self && !quoted:
+		return 0
+	case r.us && (r.verb || r.date || quoted):
+		return .97
+	case r.verb && r.mail && r.date && (begun || r.before <= 6):
+		return .95
+	case r.verb && r.mail && (r.opener || r.before <= 6):
+		return .85
+	case r.verb && r.date && begun:
+		return .9
+	case r.verb && r.date && r.before <= 6:
+		return .8
+	case r.mail && r.date && begun && s.label() == fieldNone:
+		return .85
+	case r.verb && eol && quoted && r.words <= 8:
+		return .7
+	case s.d.lines[s.line].mark == markAttribution && eol && (r.date || r.mail || r.verb):
+		return .9
+	}
+	return 0
+}
+
+// atEnd weighs an attribution without a colon that ends in token n, the last
+// one of its line or the last one before dashes.
+func (s *attributionScan) atEnd(r *reading, n int, dashed bool) float64 {
+	quoted := s.quotedAfter(n)
+	begun := r.opener || r.startDate
+	verbLast := r.verb && r.verbAt == n
+	switch {
+	case r.self && !quoted:
+		return 0
+	case verbLast && dashed && r.words <= 10:
+		return .8
+	case verbLast && begun && r.date && (r.mail || r.opener || quoted):
+		return .8
+	case r.verb && r.opener && r.openLangs&r.verbLangs != 0 && r.date && n-r.verbAt <= 12 && s.blankAfter(n):
+		return .65
+	case r.mail && r.date && r.startDate && quoted:
+		return .65
+	}
+	return 0
+}
+
+// goesOn tells whether an attribution may continue in the line below token n.
+func (s *attributionScan) goesOn(r *reading, n int) bool {
+	if n+1 >= len(s.toks) {
+		return false
+	}
+	if !r.opener && !r.startDate && !r.mail && !r.verb {
+		return false
+	}
+	if w := s.word(n); !r.date && !r.mail && (w == "." || w == "!" || w == "?") {
+		return false // the end of a sentence, not of a wrapped line
+	}
+	return !s.inlineStart(n + 1)
+}
+
+// inLink tells whether the colon n belongs to "mailto:" or "https:".
+func (s *attributionScan) inLink(n int) bool {
+	if n == 0 {
+		return false
+	}
+	switch s.word(n - 1) {
+	case "mailto", "MAILTO", "http", "https", "tel", "smtp", "SMTP":
+		return true
+	}
+	return false
+}
+
+func (s *attributionScan) dashesAfter(n int) bool {
+	return n+2 < len(s.toks) && s.word(n+1) == "-" && s.word(n+2) == "-"
+}
+
+// rest is what stands behind token n in its line.
+func (s *attributionScan) rest(n int) string {
+	return strings.Trim(s.d.full[s.endAt[n]:s.d.lines[s.lineOf[n]].end], " \t*_-\u00a0\u200e\u200f\u202c")
+}
+
+// quotedAfter tells whether marked lines follow token n.
+func (s *attributionScan) quotedAfter(n int) bool {
+	if rest := s.rest(n); rest != "" {
+		return rest[0] == '>'
+	}
+	own := &s.d.lines[s.line]
+	j := s.d.nextText(s.lineOf[n] + 1)
+	return j < len(s.d.lines) && (s.d.lines[j].depth > own.depth || own.mark != markQuote && s.d.lines[j].mark == markQuote)
+}
+
+func (s *attributionScan) blankAfter(n int) bool {
+	if s.rest(n) != "" {
+		return false
+	}
+	j := s.lineOf[n] + 1
+	return j >= len(s.d.lines) || s.d.lines[j].blank()
+}
+
+func (s *attributionScan) label() field {
+	f, _ := labelOf(s.d.lines[s.line].fold)
+	return f
+}
+
+// introduction makes the span from token first to token n.
+func (s *attributionScan) introduction(first, n int, whole bool, strength float64) introduction {
+	start := int(s.at[first])
+	if whole {
+		start = s.d.lines[s.line].body
+	}
+	for k := first - 1; k >= 0 && !whole && s.word(k) == "-"; k-- {
+		start = int(s.at[k])
+	}
+	end := int(s.endAt[n])
+	for stop := s.d.lines[s.lineOf[n]].end; end < stop && strings.IndexByte(" \t*_-:", s.d.full[end]) >= 0; {
+		end++
+	}
+	return introduction{start: start, end: end, last: s.lineOf[n], kind: Attribution, reason: "attribution", strength: strength}
+}

@@ -1,0 +1,145 @@
+package replytext
+
+import "strings"
+
+// extract classes the lines and puts the result together.
+func (d *doc) extract(ours *evidence) Result {
+	d.ours = ours
+	ours.cover(d)
+	d.scan()
+	d.footers()
+	d.settle()
+	pairs := d.pairs()
+	r := Result{Full: d.full, Source: d.source, Confidence: 1, Certain: true, Pairs: pairs}
+	r.Forward = d.forward()
+	d.guard(&r)
+	r.Cuts = d.cuts()
+	if r.Certain {
+		r.Text = d.render(func(l *line) bool { return l.kind == "" || l.shown })
+	} else {
+		r.Text = tidy(d.full)
+	}
+	if r.Forward != nil {
+		r.Forward.Comment = d.render(func(l *line) bool { return l.kind == "" })
+		if r.Text == "" {
+			r.Text = r.Forward.whole(d)
+		}
+	}
+	return r
+}
+
+// guard keeps Extract from cutting on weak grounds, and from cutting everything
+// unless it is known that everything is ours.
+func (d *doc) guard(r *Result) {
+	own := false
+	for i := range d.lines {
+		l := &d.lines[i]
+		own = own || l.own()
+		if (l.kind == Quote || l.kind == Attribution) && l.strength < r.Confidence {
+			r.Confidence = l.strength
+		}
+	}
+	if !own && r.Forward == nil && strings.TrimSpace(d.full) != "" && !d.allOurs() {
+		r.Confidence = min(r.Confidence, .4)
+	}
+	r.Certain = r.Confidence >= Sure
+}
+
+// render joins the lines that keep says, without more than one blank line
+// between two of them.
+func (d *doc) render(keep func(*line) bool) string {
+	var b strings.Builder
+	prev, gap := -1, false
+	for i := range d.lines {
+		l := &d.lines[i]
+		if l.kind != "" && !keep(l) {
+			gap = true
+			continue
+		}
+		text := strings.TrimRight(d.full[l.start:l.end], " \t\u00a0")
+		if l.blank() || !keep(l) {
+			gap = true
+			continue
+		}
+		if prev >= 0 {
+			if d.lines[prev].end == l.start { // two parts of one line
+				b.WriteByte(' ')
+			} else {
+				b.WriteByte('\n')
+				if gap {
+					b.WriteByte('\n')
+				}
+			}
+		}
+		b.WriteString(text)
+		prev, gap = i, false
+	}
+	return b.String()
+}
+
+// tidy is render for a text that stays as it is.
+func tidy(s string) string {
+	d := &doc{full: s}
+	for at := 0; at <= len(s); {
+		end := len(s)
+		if i := strings.IndexByte(s[at:], '\n'); i >= 0 {
+			end = at + i
+		}
+		l := line{start: at, end: end, body: at, fold: strings.TrimSpace(s[at:end])}
+		d.lines = append(d.lines, l)
+		at = end + 1
+	}
+	return d.render(func(*line) bool { return true })
+}
+
+// cuts joins neighbouring lines of one kind and reason to spans.
+func (d *doc) cuts() []Cut {
+	var out []Cut
+	for i := range d.lines {
+		l := &d.lines[i]
+		if l.kind == "" || l.shown {
+			continue
+		}
+		if n := len(out); n > 0 && i > 0 && d.lines[i-1].kind == l.kind && d.lines[i-1].reason == l.reason && !d.lines[i-1].shown {
+			out[n-1].End = l.end
+			out[n-1].Strength = min(out[n-1].Strength, l.strength)
+			continue
+		}
+		if l.start == l.end {
+			continue
+		}
+		out = append(out, Cut{Start: l.start, End: l.end, Kind: l.kind, Reason: l.reason, Strength: l.strength})
+	}
+	return out
+}
+
+// compare sets a provider's text beside ours, line by line, white space aside.
+func compare(ours, provider string) *Disagreement {
+	if strings.TrimSpace(provider) == "" {
+		return nil
+	}
+	a, b := lineSet(ours), lineSet(provider)
+	dis := &Disagreement{Missing: lacking(ours, b), Extra: lacking(provider, a)}
+	if len(dis.Missing)+len(dis.Extra) == 0 {
+		return nil
+	}
+	return dis
+}
+
+func lineSet(s string) map[string]bool {
+	set := map[string]bool{}
+	for _, l := range strings.Split(s, "\n") {
+		set[strings.Join(strings.Fields(fold(l)), " ")] = true
+	}
+	return set
+}
+
+func lacking(s string, in map[string]bool) []string {
+	var out []string
+	for _, l := range strings.Split(s, "\n") {
+		if k := strings.Join(strings.Fields(fold(l)), " "); k != "" && !in[k] {
+			out = append(out, strings.TrimSpace(l))
+		}
+	}
+	return out
+}

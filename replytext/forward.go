@@ -1,0 +1,76 @@
+package replytext
+
+import "strings"
+
+// forward reads the forwarded mail's headers and text, if there is one.
+func (d *doc) forward() *Forward {
+	i := 0
+	for i < len(d.lines) && d.lines[i].kind != Forwarded {
+		i++
+	}
+	if i == len(d.lines) {
+		return nil
+	}
+	end := i
+	for end < len(d.lines) && d.lines[end].kind == Forwarded {
+		end++
+	}
+	f := &Forward{}
+	j := d.nextText(i + 1)
+	if j < end {
+		if b, ok := d.headerOnly(j); ok {
+			f.readHeader(d, j, b.last)
+			j = b.last + 1
+		}
+	}
+	if j < end {
+		f.Text = d.unquote(j, end)
+	}
+	return f
+}
+
+// readHeader takes the values of a header block from line i to line last.
+func (f *Forward) readHeader(d *doc, i, last int) {
+	var into *string
+	for ; i <= last; i++ {
+		l := &d.lines[i]
+		if l.blank() {
+			continue
+		}
+		k, _ := labelOf(l.fold)
+		text := d.text(i)
+		if k == fieldNone {
+			if into != nil {
+				*into += " " + strings.Trim(text, " \t*_\u00a0")
+			}
+			continue
+		}
+		if c := strings.IndexAny(text, ":："); c >= 0 {
+			text = strings.TrimPrefix(strings.TrimPrefix(text[c:], ":"), "：")
+		}
+		into = f.field(k)
+		if into != nil && *into == "" {
+			*into = strings.Trim(text, " \t*_\u00a0")
+		}
+	}
+}
+
+func (f *Forward) field(k field) *string {
+	switch k {
+	case fieldFrom:
+		return &f.From
+	case fieldSent:
+		return &f.Date
+	case fieldTo:
+		return &f.To
+	case fieldSubject:
+		return &f.Subject
+	}
+	return nil
+}
+
+// whole is a forward's text when nobody wrote a comment: all of it, headers
+// included, so that the reader sees what it is.
+func (f *Forward) whole(d *doc) string {
+	return d.render(func(l *line) bool { return l.kind == Forwarded })
+}

@@ -1,0 +1,284 @@
+package replytext
+
+import "strings"
+
+// maxSplits bounds how many lines are split where a mail program's words follow
+// the author's in one line: each split moves the lines below it.
+const maxSplits = 64
+
+// scan gives each line its kind. It goes once over the lines: what stands above
+// an introduction is the author's, what it introduces is history, and marked
+// lines are history or the author's own quotation, whatever the rest says.
+func (d *doc) scan() {
+	d.banners()
+	splits := 0
+	for i := 0; i < len(d.lines); {
+		l := &d.lines[i]
+		switch {
+		case l.kind != "" || l.blank():
+			i++
+			continue
+		case l.mark == markFrom:
+			i = d.fromHere(i)
+			continue
+		}
+		in, ok := d.introductionAt(i)
+		if !ok {
+			if l.quoted() {
+				i = d.quotedRun(i)
+				continue
+			}
+			i++
+			continue
+		}
+		if in.start > l.body && strings.TrimSpace(d.full[l.body:in.start]) != "" {
+			if splits++; splits > maxSplits {
+				i++
+				continue
+			}
+			d.splitAt(i, in.start)
+			i++
+			in.last++
+			if in.last > i && in.start >= d.lines[i].end {
+				in.last = i
+			}
+		}
+		if end := d.lines[in.last].end; in.end < end && strings.TrimSpace(d.full[in.end:end]) != "" && splits < maxSplits {
+			splits++
+			d.splitAt(in.last, in.end)
+		}
+		i = d.take(i, in)
+	}
+}
+
+// introductionAt looks for whatever may introduce a quoted mail in line i.
+func (d *doc) introductionAt(i int) (introduction, bool) {
+	if in, ok := d.titleAt(i); ok {
+		return in, true
+	}
+	if in, ok := d.headerAt(i); ok {
+		return in, true
+	}
+	return d.attributionAt(i)
+}
+
+// take takes in and what it introduces out of the author's words, and
+// returns the line to go on with.
+func (d *doc) take(i int, in introduction) int {
+	top := d.prevOwn(i) < 0
+	after := in.last + 1
+	if in.reason == "title" {
+		// A header block under a title belongs to it.
+		if j := d.nextText(after); j < len(d.lines) {
+			if b, ok := d.headerOnly(j); ok {
+				after = b.last + 1
+			}
+		}
+	}
+	d.absorbRule(i)
+	d.set(i, after, in.kind, in.reason, in.strength)
+	j := d.nextText(after)
+	switch {
+	case j >= len(d.lines):
+		return j
+	case in.kind == Forwarded:
+		end := d.forwardEnd(i, j)
+		d.set(after, end, Forwarded, in.reason, in.strength)
+		return end
+	case d.lines[j].depth > d.lines[i].depth || d.lines[i].mark != markQuote && d.lines[j].mark == markQuote:
+		return d.history(after, d.runEnd(j), in)
+	case d.lines[i].quoted():
+		return d.history(after, d.runEnd(i), in)
+	case top && in.reason == "header block":
+		// The mail's own headers above its text, or a forward without a comment.
+		return after
+	}
+	return d.history(after, len(d.lines), in)
+}
+
+// history marks what an introduction introduces.
+func (d *doc) history(from, to int, in introduction) int {
+	d.set(from, to, Quote, in.reason, in.strength)
+	return to
+}
+
+// forwardEnd is where a forwarded mail ends: at the end, unless it is marked as
+// a quote and the author's words follow.
+func (d *doc) forwardEnd(title, j int) int {
+	if d.lines[j].depth > d.lines[title].depth || d.lines[title].quoted() {
+		return d.runEnd(j)
+	}
+	return len(d.lines)
+}
+
+// prevOwn is the last line of the author's before i, or -1.
+func (d *doc) prevOwn(i int) int {
+	for i--; i >= 0; i-- {
+		if d.lines[i].own() {
+			return i
+		}
+	}
+	return -1
+}
+
+// absorbRule takes drawn lines above an introduction with it.
+func (d *doc) absorbRule(i int) {
+	for p := d.prevText(i); p >= 0; p = d.prevText(p) {
+		l := &d.lines[p]
+		if l.kind != "" || !(isRule(l.fold) || l.fold == "-" || l.fold == "--") {
+			return
+		}
+		d.set(p, p+1, Attribution, "rule", .9)
+	}
+}
+
+// fromHere handles an element behind which everything is history.
+func (d *doc) fromHere(i int) int {
+	j := i
+	if d.lines[i].fold == "" {
+		j = d.nextText(i)
+	}
+	if j >= len(d.lines) {
+		d.lines[i].mark = markNone
+		return i + 1
+	}
+	if in, ok := d.introductionAt(j); ok && in.kind == Forwarded {
+		d.lines[i].mark = markNone
+		return i
+	}
+	d.absorbRule(i)
+	if b, ok := d.headerOnly(j); ok {
+		d.set(i, b.last+1, Attribution, "client", .97)
+		i = b.last + 1
+	}
+	d.set(i, len(d.lines), Quote, "client", .97)
+	return len(d.lines)
+}
+
+// runEnd is the end of a run of quoted lines that begins in line i: blank lines
+// between them belong to it, and remnants of links that a mail program wrapped
+// without a mark.
+func (d *doc) runEnd(i int) int {
+	end := i + 1
+	for j := i + 1; j < len(d.lines); j++ {
+		l := &d.lines[j]
+		switch {
+		case l.quoted():
+			end = j + 1
+		case l.blank():
+		case d.remnant(j):
+			end = j + 1
+		default:
+			return end
+		}
+	}
+	return end
+}
+
+// remnant tells whether line j is the unmarked rest of a quoted line: directly
+// between two marked lines, and a link's end or without any space.
+func (d *doc) remnant(j int) bool {
+	if j == 0 || j+1 >= len(d.lines) || !d.lines[j-1].quoted() || !d.lines[j+1].quoted() {
+		return false
+	}
+	f := d.lines[j].fold
+	return f[0] == '(' || f[0] == '<' || !strings.Contains(f, " ") && strings.ContainsAny(f, ")=/>")
+}
+
+// quotedRun takes a run of marked lines without an introduction above it. It is
+// left open ("") here; settle decides when all of the mail is known.
+func (d *doc) quotedRun(i int) int {
+	end := d.runEnd(i)
+	strength, reason := 0.0, ""
+	switch m := d.lines[i].mark; {
+	case m == markQuote:
+		strength, reason = .95, "client"
+	case m == markCite:
+		strength, reason = .8, "cite"
+	}
+	// An attribution inside the marks says that the marks are a mail program's.
+	seen := 0
+	for j := i; j < end && seen < 4 && strength < .9; j++ {
+		if d.lines[j].blank() {
+			continue
+		}
+		seen++
+		if in, ok := d.introductionAt(j); ok && j > i {
+			if in.kind == Forwarded && seen == 1 {
+				d.set(i, end, Forwarded, in.reason, in.strength)
+				return end
+			}
+			strength, reason = .9, "attribution inside"
+		}
+	}
+	if strength > 0 {
+		d.set(i, end, Quote, reason, strength)
+		return end
+	}
+	d.set(i, end, undecided, "quote marks", .6)
+	return end
+}
+
+// undecided is the kind of marked lines that nothing introduces.
+const undecided Kind = "undecided"
+
+// settle decides about marked lines that nothing introduces. Before or after
+// all of the author's words they are what he answers; between his words they
+// are his own quotation, unless the mail is interleaved.
+func (d *doc) settle() {
+	history := false
+	for i := 0; i < len(d.lines); {
+		l := &d.lines[i]
+		if l.kind == Quote || l.kind == Attribution {
+			history = true
+		}
+		if l.kind != undecided {
+			i++
+			continue
+		}
+		end := i
+		for end < len(d.lines) && d.lines[end].kind == undecided {
+			end++
+		}
+		before, after := d.prevOwn(i) >= 0, d.ownFrom(end)
+		followed := end < len(d.lines) && d.historyFrom(end)
+		switch {
+		case history:
+			d.set(i, end, Quote, "quote marks below history", .7)
+		case l.mark == markButton:
+			d.set(i, end, "", "", 0)
+		case before && !after && !followed, !before && after:
+			d.set(i, end, Quote, "quote marks", .6)
+		case !before && !after:
+			d.set(i, end, Quote, "quote marks", .3)
+		default:
+			d.set(i, end, "", "", 0)
+		}
+		i = end
+	}
+}
+
+// ownFrom tells whether the author has words at or below line i, above any
+// further history.
+func (d *doc) ownFrom(i int) bool {
+	for ; i < len(d.lines); i++ {
+		l := &d.lines[i]
+		if l.own() {
+			return true
+		}
+		if l.kind == Quote || l.kind == Attribution {
+			return false
+		}
+	}
+	return false
+}
+
+// historyFrom tells whether history is below line i.
+func (d *doc) historyFrom(i int) bool {
+	for ; i < len(d.lines); i++ {
+		if k := d.lines[i].kind; k == Quote || k == Attribution {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,203 @@
+package replytext
+
+import "strings"
+
+// evidence is what we know of the mails that may be quoted: stage one, and the
+// strongest. A nil evidence knows nothing.
+type evidence struct {
+	addresses []string
+	names     []string
+	sent      []sentWords
+}
+
+// sentWords are the shingles of one sent mail.
+type sentWords struct {
+	shingles map[uint64]struct{}
+	lines    map[string]struct{}
+	words    int
+}
+
+// shingle is the number of words that are compared at once.
+const shingle = 4
+
+func newEvidence(sent []Sent) *evidence {
+	if len(sent) == 0 {
+		return nil
+	}
+	e := &evidence{}
+	for _, s := range sent {
+		for _, a := range s.From {
+			if a = strings.TrimSpace(fold(a)); a != "" {
+				e.addresses = append(e.addresses, a)
+			}
+		}
+		if n := strings.TrimSpace(fold(s.Name)); len(n) >= 3 {
+			e.names = append(e.names, n)
+		}
+		text := clean(s.Text)
+		if s.HTML != "" {
+			text += "\n" + newHTMLDoc(s.HTML, false).full
+		}
+		e.sent = append(e.sent, newSentWords(text))
+	}
+	return e
+}
+
+func newSentWords(text string) sentWords {
+	w := sentWords{shingles: map[uint64]struct{}{}, lines: map[string]struct{}{}}
+	var ring []uint64
+	for _, l := range strings.Split(text, "\n") {
+		f := fold(l)
+		if k := bare(f); k != "" {
+			w.lines[k] = struct{}{}
+		}
+		eachWord(f, func(h uint64) {
+			w.words++
+			ring = append(ring, h)
+			if len(ring) >= shingle {
+				w.shingles[mix(ring[len(ring)-shingle:])] = struct{}{}
+			}
+		})
+	}
+	return w
+}
+
+// bare is a folded line without quote marks and outer punctuation.
+func bare(f string) string { return strings.Join(strings.Fields(strings.Trim(f, " >*_-")), " ") }
+
+// eachWord calls do with a hash of each word of a folded line. Links are left
+// out: gateways rewrite them.
+func eachWord(f string, do func(uint64)) {
+	for i := 0; i < len(f); {
+		if !isLetter(f[i]) && !isDigit(f[i]) {
+			i++
+			continue
+		}
+		if strings.HasPrefix(f[i:], "http") {
+			for i < len(f) && f[i] != ' ' && f[i] != '>' && f[i] != ')' {
+				i++
+			}
+			continue
+		}
+		h := uint64(14695981039346656037)
+		for i < len(f) && (isLetter(f[i]) || isDigit(f[i])) {
+			h = (h ^ uint64(f[i])) * 1099511628211
+			i++
+		}
+		do(h)
+	}
+}
+
+func mix(ring []uint64) uint64 {
+	h := uint64(len(ring))
+	for _, w := range ring {
+		h = (h ^ w) * 0x9E3779B97F4A7C15
+		h ^= h >> 29
+	}
+	return h
+}
+
+// isOurs tells whether an address is one that we sent from.
+func (e *evidence) isOurs(address string) bool {
+	if e == nil {
+		return false
+	}
+	a := fold(address)
+	for _, o := range e.addresses {
+		if strings.Contains(a, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// cover notes, for each line, which part of its words stands in what we sent.
+func (e *evidence) cover(d *doc) {
+	if e == nil {
+		return
+	}
+	for _, s := range e.sent {
+		s.cover(d)
+	}
+}
+
+func (s *sentWords) cover(d *doc) {
+	if s.words == 0 {
+		return
+	}
+	var ring []uint64
+	var where []int
+	words := make([]int, len(d.lines))
+	hit := make([]int, len(d.lines))
+	covered := -1 // index of the last word that is covered
+	for i := range d.lines {
+		eachWord(d.lines[i].fold, func(h uint64) {
+			words[i]++
+			ring, where = append(ring, h), append(where, i)
+			n := len(ring)
+			if n < shingle {
+				return
+			}
+			if _, ok := s.shingles[mix(ring[n-shingle:])]; !ok {
+				return
+			}
+			for k := max(covered+1, n-shingle); k < n; k++ {
+				hit[where[k]]++
+			}
+			covered = n - 1
+		})
+	}
+	for i := range d.lines {
+		l := &d.lines[i]
+		if words[i] == 0 {
+			continue
+		}
+		share := float32(hit[i]) / float32(words[i])
+		if _, ok := s.lines[bare(l.fold)]; ok && words[i] < shingle {
+			share = max(share, .5)
+		}
+		l.sent = max(l.sent, share)
+	}
+}
+
+// which returns the sent mail that most of the quoted words stand in, -1 if none.
+func (e *evidence) which(quoted string) int {
+	if e == nil {
+		return -1
+	}
+	best, at := 0, -1
+	for i, s := range e.sent {
+		var ring []uint64
+		n := 0
+		eachWord(fold(quoted), func(h uint64) {
+			ring = append(ring, h)
+			if len(ring) >= shingle {
+				if _, ok := s.shingles[mix(ring[len(ring)-shingle:])]; ok {
+					n++
+				}
+			}
+		})
+		if _, ok := s.lines[bare(fold(quoted))]; ok {
+			n++
+		}
+		if n > best {
+			best, at = n, i
+		}
+	}
+	return at
+}
+
+// allOurs tells whether the mail has nothing but words that we sent.
+func (d *doc) allOurs() bool {
+	seen := false
+	for i := range d.lines {
+		l := &d.lines[i]
+		if l.blank() {
+			continue
+		}
+		if l.sent >= .5 {
+			seen = true
+		}
+	}
+	return seen
+}
