@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"time"
+
+	"github.com/postern-chat/postern"
+)
+
+// Note says why something was done, or not done. Notes are what "explain" reads. They
+// hold no message text and no address.
+type Note struct {
+	ID      int64             `json:"id"`
+	At      time.Time         `json:"at"`
+	What    string            `json:"what"`          // a word of the rules: "mailed", "not mailed", "posted", "held" ...
+	Why     string            `json:"why,omitempty"` // the rule: "online", "no address", "own message" ...
+	Channel postern.ChannelID `json:"channel,omitempty"`
+	User    postern.UserID    `json:"user,omitempty"`
+	Ref     string            `json:"ref,omitempty"`  // what it is about: a chat message, an event
+	Ref2    string            `json:"ref2,omitempty"` // what came of it: a delivery, a post
+	Detail  string            `json:"detail,omitempty"`
+}
+
+// EventRef is how notes name a recorded event.
+func EventRef(id int64) string { return "event-" + strconv.FormatInt(id, 10) }
+
+func (n Note) of(event int64) Note {
+	if n.Ref == "" {
+		n.Ref = EventRef(event)
+	} else if n.Ref2 == "" {
+		n.Ref2 = EventRef(event)
+	}
+	return n
+}
+
+// Note writes a note.
+func (tx *Tx) Note(n Note) error {
+	_, err := tx.exec(`INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		tx.now, n.What, n.Why, string(n.Channel), string(n.User), n.Ref, n.Ref2, n.Detail)
+	return err
+}
+
+const noteColumns = `id, at, what, why, channel, user_id, ref, ref2, detail`
+
+// Explain lists what was noted about an id (a chat message, a delivery, a post, an
+// event), and about what came of it, oldest first.
+func (s *Store) Explain(ctx context.Context, ref string) ([]Note, error) {
+	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE ref = ? OR ref2 = ?
+ OR ref IN (SELECT ref2 FROM notes WHERE ref = ? AND ref2 <> '') OR ref2 IN (SELECT ref FROM notes WHERE ref2 = ?) ORDER BY id LIMIT 500`, ref, ref, ref, ref)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanNote)
+}
+
+// Notes lists what was noted after a note, oldest first, at most limit.
+func (s *Store) Notes(ctx context.Context, after int64, limit int) ([]Note, error) {
+	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanNote)
+}
+
+func scanNote(rows *sql.Rows) (n Note, err error) {
+	var when int64
+	err = rows.Scan(&n.ID, &when, &n.What, &n.Why, &n.Channel, &n.User, &n.Ref, &n.Ref2, &n.Detail)
+	n.At = at(when)
+	return n, err
+}
