@@ -76,10 +76,25 @@ func (rd *reader) detach(a *Attachment) {
 	}
 }
 
-// attach lists a part that is no text, and opens it if it is a container. Runs come back if it holds the body.
-func (rd *reader) attach(p *part) (*Attachment, content, error) {
+// attach lists a part that is no text, and reads it if it is of a kind that says more: a container, an invitation, a
+// reaction. The body may come out of it; else it marks the place of the part.
+func (rd *reader) attach(p *part) (content, error) {
 	a := rd.newAttachment(p)
-	return a, content{}, nil
+	here := content{runs: []run{{image: a}}}
+	switch {
+	case smimePart(p):
+		return rd.openSMIME(p, a)
+	case tnefPart(p):
+		return here, rd.openTNEF(p, a)
+	case calendarPart(p):
+		a.Role = RoleCalendar
+		return here, rd.readCalendar(p)
+	case p.mediaType == "text/vnd.google.email-reaction+json":
+		return here, rd.readReaction(p)
+	case p.parent != nil && p.parent.mediaType == "multipart/encrypted":
+		a.Role = RoleCipher
+	}
+	return here, nil
 }
 
 func (p *part) role(inline bool) Role {

@@ -19,27 +19,19 @@ type run struct {
 
 // contents walks the tree: body, attachments, then the verdicts that need both.
 func (rd *reader) contents(root *part) error {
-	m := rd.msg
 	c, err := rd.collect(root)
 	if err != nil {
 		return err
 	}
-	if !c.any() {
-		if c, err = rd.lastResort(root); err != nil {
+	if t, h := c.has(); !t && !h {
+		last, err := rd.lastResort(root)
+		if err != nil {
 			return err
 		}
+		c.runs = append(c.runs, last.runs...)
 	}
 	rd.join(c)
-	return rd.verdicts(root, m)
-}
-
-func (c content) any() bool {
-	for _, r := range c.runs {
-		if r.hasT || r.hasH {
-			return true
-		}
-	}
-	return false
+	return rd.verdicts(root)
 }
 
 func (c content) has() (text, html bool) {
@@ -69,6 +61,7 @@ func (rd *reader) collect(p *part) (content, error) {
 	case p.multipart() && p.mediaType == "multipart/alternative":
 		return rd.alternative(p)
 	case p.multipart():
+		rd.cryptoMultipart(p)
 		return rd.sequence(p)
 	case p.mediaType == "text/x-amp-html" && p.parent != nil && p.parent.mediaType == "multipart/alternative":
 		return content{}, nil // AMP repeats the HTML for the few programs that run it
@@ -76,11 +69,7 @@ func (rd *reader) collect(p *part) (content, error) {
 		r, err := rd.textRun(p)
 		return content{runs: []run{r}}, err
 	}
-	a, c, err := rd.attach(p)
-	if err != nil || a == nil {
-		return c, err
-	}
-	return content{runs: []run{{image: a}}}, nil
+	return rd.attach(p)
 }
 
 // sequence reads every multipart but alternative: the parts stand one after the other (RFC 2046 section 5.1.3; unknown
@@ -92,7 +81,7 @@ func (rd *reader) sequence(p *part) (content, error) {
 		var c content
 		var err error
 		if root != nil && child != root && !child.multipart() && child.contentID() != "" {
-			_, c, err = rd.attach(child)
+			c, err = rd.attach(child)
 		} else {
 			c, err = rd.collect(child)
 		}
@@ -205,6 +194,7 @@ func (rd *reader) textRun(p *part) (run, error) {
 	if p.html() {
 		return run{html: text, hasH: true}, nil
 	}
+	text = rd.clearsigned(text)
 	if strings.EqualFold(p.params.get("format"), "flowed") {
 		text = joinFlowed(text, strings.EqualFold(p.params.get("delsp"), "yes"))
 	}
@@ -298,9 +288,12 @@ func metaCharset(b []byte) string {
 	}
 }
 
-// lastResort is for mails in which nothing counts as the body: a named text part that is no attachment by its own word,
+// lastResort is for mails in which nothing counts as the body: that of a winmail.dat, a named text part that is no attachment by its own word,
 // or text outside of the parts.
 func (rd *reader) lastResort(root *part) (content, error) {
+	if rd.spare.hasT || rd.spare.hasH {
+		return content{runs: []run{rd.spare}}, nil
+	}
 	for _, a := range rd.msg.Attachments {
 		p := a.part
 		if p == nil || p.disposition == "attachment" || p.mediaType != "text/plain" && p.mediaType != "text/html" || a.Role != RoleFile && a.Role != RoleInline {

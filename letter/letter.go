@@ -166,12 +166,12 @@ func (m memory) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReade
 
 // reader carries the state of one Read.
 type reader struct {
-	msg      *Message
-	opt      Options
-	lim      Limits
-	attached map[*part]*Attachment
-	unpacked int // nested containers opened so far
-	auto     []byte
+	msg        *Message
+	opt        Options
+	lim        Limits
+	containers int   // opened so far
+	unpacked   int64 // bytes they took
+	spare      run   // the body of a winmail.dat, for mails without another
 }
 
 func read(s *source, opt Options) (*Message, error) {

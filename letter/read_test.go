@@ -7,7 +7,9 @@ import (
 )
 
 // crlf makes a message out of lines written with "\n".
-func crlf(s string) []byte { return []byte(strings.ReplaceAll(strings.TrimPrefix(s, "\n"), "\n", "\r\n")) }
+func crlf(s string) []byte {
+	return []byte(strings.ReplaceAll(strings.TrimPrefix(s, "\n"), "\n", "\r\n"))
+}
 
 func mustRead(t *testing.T, raw []byte) *Message {
 	t.Helper()

@@ -35,3 +35,31 @@ func wordsOf(s string) iter.Seq[string] {
 		}
 	}
 }
+
+// roughText makes HTML readable for phrase searches: tags become blanks or line ends, the commonest entities characters.
+func roughText(html string) string {
+	var b strings.Builder
+	b.Grow(len(html))
+	for html != "" {
+		i := strings.IndexByte(html, '<')
+		if i < 0 {
+			b.WriteString(html)
+			break
+		}
+		b.WriteString(html[:i])
+		html = html[i:]
+		j := strings.IndexByte(html, '>')
+		if j < 0 {
+			break
+		}
+		tag := strings.ToLower(clip(strings.TrimLeft(html[1:j], "/"), 10))
+		for _, block := range []string{"p", "br", "div", "tr", "li", "h1", "h2", "h3", "table", "pre"} {
+			if rest, ok := strings.CutPrefix(tag, block); ok && (rest == "" || strings.IndexByte(" />\t\n", rest[0]) >= 0) {
+				b.WriteByte('\n')
+				break
+			}
+		}
+		html = html[j+1:]
+	}
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&nbsp;", " ", "&#160;", " ", "&quot;", `"`, "&#39;", "'", "&#43;", "+", "&#64;", "@", "&amp;", "&").Replace(b.String())
+}
