@@ -16,6 +16,8 @@
 //   - Error: a failure with a Kind that says what to do about it.
 package postern
 
+import "time"
+
 // Identifiers that must not be mixed up have types of their own. Those of a chat
 // platform or an e-mail provider are opaque: they are stored and handed back, never
 // taken apart.
@@ -49,7 +51,8 @@ type Person struct {
 	// Stopped says why nothing is mailed to this person any more; "" = mail goes out.
 	Stopped StopReason `json:"stopped,omitempty"`
 	// StoppedDetail is the provider's word on it, for the operator only.
-	StoppedDetail string `json:"stopped_detail,omitempty"`
+	StoppedDetail string    `json:"stopped_detail,omitempty"`
+	StoppedAt     time.Time `json:"stopped_at,omitzero"`
 }
 
 // StopReason says why a person is not written to until an operator lifts it.

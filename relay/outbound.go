@@ -140,6 +140,9 @@ func (r *Rules) close(tx *store.Tx, t *letterTo, burst []store.Job) error {
 			return err
 		}
 	}
+	if err := r.tellStopped(tx, t); err != nil {
+		return err
+	}
 	if t.known.ID != 0 {
 		// A receipt may have waited for these messages.
 		if err := tx.Add(receiptJob(t.known.ID)); err != nil {
@@ -173,6 +176,9 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		if err := tx.AddDelivery(d, mailed); err != nil {
 			return err
 		}
+		for _, m := range t.messages {
+			t.dropped = append(t.dropped, store.Note{What: "to be mailed", Channel: t.channel.ID, User: t.user, Ref: string(m.ID), Ref2: string(id)})
+		}
 		for _, n := range t.dropped {
 			if err := tx.Note(n); err != nil {
 				return err
@@ -194,7 +200,10 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 func (r *Rules) conversation(t *letterTo) store.NewConversation {
 	subject := oneLine(t.channel.Name, 150)
 	if subject == "" {
-		subject = "Your conversation with " + oneLine(t.messages[0].senderName(), 80)
+		subject = "Your conversation"
+		if len(t.messages) > 0 && t.messages[0].senderName() != "" {
+			subject += " with " + oneLine(t.messages[0].senderName(), 80)
+		}
 	}
 	return store.NewConversation{
 		Platform: r.PlatformName, Channel: t.channel.ID, Name: oneLine(t.channel.Name, 191),

@@ -111,11 +111,12 @@ const (
 
 // args is what a job carries beside its event. Stored as JSON.
 type args struct {
-	Channel  postern.ChannelID  `json:"c,omitempty"`
-	User     postern.UserID     `json:"u,omitempty"`
-	Delivery postern.DeliveryID `json:"d,omitempty"`
-	Batch    string             `json:"b,omitempty"`
-	Released bool               `json:"r,omitempty"` // an operator let a held mail through
+	Channel  postern.ChannelID     `json:"c,omitempty"`
+	User     postern.UserID        `json:"u,omitempty"`
+	Delivery postern.DeliveryID    `json:"d,omitempty"`
+	Batch    string                `json:"b,omitempty"`
+	For      postern.ParticipantID `json:"p,omitempty"`
+	Released bool                  `json:"r,omitempty"` // an operator let a held mail through
 }
 
 // Handle works the first jobs of a lane. It is the store.Handler of the house.

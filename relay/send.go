@@ -24,7 +24,14 @@ func (r *Rules) resume(ctx context.Context, l *store.Lease, j store.Job) (func(*
 	}
 	switch {
 	case !ok || d.State >= store.Accepted: // an event proved it meanwhile
-		return func(tx *store.Tx) error { return tx.Done(j) }, nil
+		return func(tx *store.Tx) error {
+			if ok {
+				if err := tx.Add(receiptJob(d.Participant)); err != nil {
+					return err
+				}
+			}
+			return tx.Done(j)
+		}, nil
 	case d.State == store.Queued:
 		return r.sendAgain(ctx, l, j, d)
 	}
@@ -86,19 +93,30 @@ func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery) (func(*
 	}
 	if err == nil {
 		return func(tx *store.Tx) error {
-			if _, err := tx.Advance(d.ID, store.Accepted, tx.Now(), ""); err != nil {
-				return err
-			}
 			if err := tx.Took(d.ID, id); err != nil {
 				return err
 			}
-			if err := tx.Note(r.noteOf(j, d, "mailed", "")); err != nil {
-				return err
-			}
-			return tx.Done(j)
+			return r.taken(tx, j, d, "")
 		}, nil
 	}
 	return r.unsent(j, d, err), nil
+}
+
+// taken writes down that the provider has a delivery.
+func (r *Rules) taken(tx *store.Tx, j store.Job, d store.Delivery, how string) error {
+	rose, err := tx.Advance(d.ID, store.Accepted, tx.Now(), "")
+	if err != nil {
+		return err
+	}
+	if !rose { // an event was faster; its receipt waited for this lane
+		if err := tx.Add(receiptJob(d.Participant)); err != nil {
+			return err
+		}
+	}
+	if err := tx.Note(r.noteOf(j, d, "mailed", how)); err != nil {
+		return err
+	}
+	return tx.Done(j)
 }
 
 // unsent says what to write down of a call that did not succeed.
@@ -166,15 +184,7 @@ func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d stor
 	}
 	switch {
 	case found:
-		return func(tx *store.Tx) error {
-			if _, err := tx.Advance(d.ID, store.Accepted, tx.Now(), ""); err != nil {
-				return err
-			}
-			if err := tx.Note(r.noteOf(j, d, "mailed", "found in the provider's books")); err != nil {
-				return err
-			}
-			return tx.Done(j)
-		}, nil
+		return func(tx *store.Tx) error { return r.taken(tx, j, d, "found in the provider's books") }, nil
 	case certain && since >= r.UnsureAfter:
 		if err := r.Store.Work(ctx, l, func(tx *store.Tx) error {
 			if err := tx.Note(r.noteOf(j, d, "repeated", "not found in the provider's books")); err != nil {

@@ -19,19 +19,9 @@ const (
 	purposeFile    = "file"    // link to a file of a chat message
 )
 
-// Plan is what Sort decides about an arrival: what to record it as and which jobs
-// come of it. With a Skip nothing is recorded at all.
-type Plan struct {
-	Dedup string
-	Jobs  []store.LaneJob
-	Notes []store.Note
-	Skip  string     // why nothing is to be done; "" = record it
-	Note  store.Note // with Skip: what to tell whoever asks; zero = nothing worth telling
-}
-
 // SortChat says what is to be done about a chat webhook. It does not block: it is
 // asked before the webhook is answered.
-func (r *Rules) SortChat(e postern.ChatEvent) Plan {
+func (r *Rules) SortChat(e postern.ChatEvent) store.Plan {
 	chat := "chat/" + r.PlatformName + "/" + string(e.Channel.ID)
 	m := e.Message
 	key := r.PlatformName + ":" + string(e.Channel.ID) + ":" + string(m.ID) + ":"
@@ -39,25 +29,25 @@ func (r *Rules) SortChat(e postern.ChatEvent) Plan {
 	case postern.MessageSent:
 		return r.sortMessage(e, key+"sent", chat)
 	case postern.MessageEdited:
-		return Plan{Dedup: key + "edited:" + strconv.FormatInt(m.UpdatedAt.UnixMilli(), 10) + ":" + hash(m.Text), Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
+		return store.Plan{Dedup: key + "edited:" + strconv.FormatInt(m.UpdatedAt.UnixMilli(), 10) + ":" + hash(m.Text), Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
 	case postern.MessageDeleted:
-		return Plan{Dedup: key + "deleted", Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
+		return store.Plan{Dedup: key + "deleted", Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
 	case postern.MessagesRead:
 		if len(e.Reads) == 0 {
-			return Plan{Skip: "nothing read"}
+			return store.Plan{Skip: "nothing read"}
 		}
 		var b strings.Builder
 		for _, m := range e.Reads {
 			fmt.Fprintf(&b, "%s@%d,", m.User, m.At.UnixMilli())
 		}
-		return Plan{Dedup: key + "read:" + hash(b.String()), Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
+		return store.Plan{Dedup: key + "read:" + hash(b.String()), Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
 	}
-	return Plan{Skip: "event not used"}
+	return store.Plan{Skip: "event not used"}
 }
 
-func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) Plan {
-	skip := func(why string) Plan {
-		return Plan{Skip: why, Note: store.Note{What: "not mailed", Why: why, Channel: e.Channel.ID, Ref: string(e.Message.ID)}}
+func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) store.Plan {
+	skip := func(why string) store.Plan {
+		return store.Plan{Skip: why, Note: store.Note{What: "not mailed", Why: why, Channel: e.Channel.ID, Ref: string(e.Message.ID)}}
 	}
 	if _, ours := r.Keys.OpenText(purposeMark, e.Message.Mark); ours {
 		return skip("own message") // an echo is never mailed
@@ -68,7 +58,7 @@ func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) Plan {
 	case r.When == WhenNever:
 		return skip("notify.when is never")
 	case e.Channel.Large || !e.HasMembers:
-		return Plan{Dedup: key, Jobs: []store.LaneJob{{Lane: chat, Kind: jobFanout}}}
+		return store.Plan{Dedup: key, Jobs: []store.LaneJob{{Lane: chat, Kind: jobFanout}}}
 	}
 	jobs, absent := r.audience(e.Channel.ID, e.Message, e.Members)
 	if len(jobs) == 0 {
@@ -76,7 +66,7 @@ func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) Plan {
 		p.Note.Detail = absent
 		return p
 	}
-	plan := Plan{Dedup: key, Jobs: jobs}
+	plan := store.Plan{Dedup: key, Jobs: jobs}
 	if absent != "" {
 		plan.Notes = []store.Note{{What: "not mailed", Why: "not to these members", Channel: e.Channel.ID, Ref: string(e.Message.ID), Detail: absent}}
 	}
@@ -126,34 +116,34 @@ func (r *Rules) messageJob(ch postern.ChannelID, user postern.UserID) store.Lane
 }
 
 // SortMailEvent says what is to be done about a provider's event on an e-mail.
-func (r *Rules) SortMailEvent(e postern.MailEvent) Plan {
+func (r *Rules) SortMailEvent(e postern.MailEvent) store.Plan {
 	switch e.Kind {
 	case postern.MailAccepted, postern.MailDelivered, postern.MailOpened, postern.MailFailed, postern.MailComplained, postern.MailUnsubscribed:
 	default:
-		return Plan{Skip: "event not used"}
+		return store.Plan{Skip: "event not used"}
 	}
 	if e.Delivery == "" && e.MessageID == "" {
-		return Plan{Skip: "not about a mail of ours"}
+		return store.Plan{Skip: "not about a mail of ours"}
 	}
 	lane := "receipt/m/" + hash(e.MessageID)
 	if e.Participant != 0 {
 		lane = receiptLane(e.Participant)
 	}
-	return Plan{Dedup: "mail-event:" + e.Key, Jobs: []store.LaneJob{{Lane: lane, Kind: jobEvent}}}
+	return store.Plan{Jobs: []store.LaneJob{{Lane: lane, Kind: jobEvent}}}
 }
 
 // SortInbound says what is to be done about an e-mail that arrived. A recipient
 // whose domain is not ours is Invalid: it can never be accepted.
-func (r *Rules) SortInbound(in postern.Inbound) (Plan, error) {
+func (r *Rules) SortInbound(in postern.Inbound) (store.Plan, error) {
 	local, domain, ok := cutAddress(in.Recipient)
 	if !ok || !strings.EqualFold(domain, r.Domain) {
-		return Plan{}, postern.Errorf(postern.Invalid, "relay.inbound", "the recipient's domain is not ours")
+		return store.Plan{}, postern.Errorf(postern.Invalid, "relay.inbound", "the recipient's domain is not ours")
 	}
 	lane := "stray/" + strconv.Itoa(int(hash32(in.Recipient)%16))
 	if p, ok := r.participantOf(local); ok {
 		lane = postLane(p)
 	}
-	return Plan{Dedup: in.Key, Jobs: []store.LaneJob{{Lane: lane, Kind: jobInbound}}}, nil
+	return store.Plan{Jobs: []store.LaneJob{{Lane: lane, Kind: jobInbound}}}, nil
 }
 
 // participantOf reads the participant out of the local part of a reply address: the

@@ -91,7 +91,7 @@ func (tx *Tx) Unsent(id postern.DeliveryID) error {
 
 // advanceColumns are the moments that belong to states.
 var advanceColumns = map[DeliveryState]string{
-	Accepted: "accepted_at", Delivered: "delivered_at", Opened: "opened_at", Failed: "failed_at",
+	Accepted: "accepted_at", Delivered: "delivered_at", Failed: "failed_at",
 }
 
 // Advance raises a delivery's state; it never lowers it, so events may come in any
@@ -146,6 +146,35 @@ func (s *Store) Delivery(ctx context.Context, id postern.DeliveryID) (Delivery, 
 // DeliveryByMessageID finds a delivery by its Message-ID, without angle brackets.
 func (s *Store) DeliveryByMessageID(ctx context.Context, id string) (Delivery, bool, error) {
 	return s.delivery(ctx, `message_id = ?`, id)
+}
+
+// DeliveryByMessageID finds a delivery by its Message-ID, within a transaction.
+func (tx *Tx) DeliveryByMessageID(id string) (d Delivery, ok bool, err error) {
+	return tx.delivery(`message_id = ?`, id)
+}
+
+func (tx *Tx) delivery(where, arg string) (d Delivery, ok bool, err error) {
+	rows, err := tx.query(`SELECT `+deliveryColumns+` WHERE `+where, arg)
+	if err != nil {
+		return d, false, err
+	}
+	ds, err := collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
+	if err != nil || len(ds) == 0 {
+		return d, false, err
+	}
+	return ds[0], true, nil
+}
+
+// Delivery finds a delivery by our id, within a transaction.
+func (tx *Tx) Delivery(id postern.DeliveryID) (d Delivery, ok bool, err error) {
+	return tx.delivery(`id = ?`, string(id))
+}
+
+// SawOpen notes that somebody who may be a person opened a delivery; the latest such
+// moment is kept.
+func (tx *Tx) SawOpen(id postern.DeliveryID, when time.Time) error {
+	_, err := tx.exec(`UPDATE deliveries SET opened_at = ? WHERE id = ? AND opened_at < ?`, ms(when), string(id), ms(when))
+	return err
 }
 
 // Deliveries lists a participant's deliveries whose newest message came after a time

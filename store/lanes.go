@@ -35,6 +35,16 @@ type LaneJob struct {
 	Delay, Cap time.Duration
 }
 
+// Plan is what the rules say about an arrival before it is answered: what to record
+// it as and which jobs come of it. With a Skip nothing is recorded at all.
+type Plan struct {
+	Dedup string
+	Jobs  []LaneJob
+	Notes []Note
+	Skip  string // why nothing is to be done; "" = record it
+	Note  Note   // with Skip: what to tell whoever asks; zero = nothing worth telling
+}
+
 // Event is an arrival as it was recorded.
 type Event struct {
 	ID         int64

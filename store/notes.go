@@ -42,6 +42,61 @@ func (tx *Tx) Note(n Note) error {
 	return err
 }
 
+// NoteSoon keeps a note without waiting for the disk, and leaves it out when too many
+// come at once: it is for what needs no work, of which there may be very much.
+func (s *Store) NoteSoon(n Note) {
+	select {
+	case s.soon <- n:
+	default:
+	}
+}
+
+// soonEvery and soonMost bound what notes that nobody waits for may cost.
+const (
+	soonEvery = 100 * time.Millisecond
+	soonMost  = 50
+)
+
+func (s *Store) startNotes() {
+	s.soon = make(chan Note, soonMost)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for sleep(ctx, soonEvery) {
+			s.writeNotes(ctx)
+		}
+	}()
+	s.stopNotes = func() { cancel(); <-done; s.writeNotes(context.Background()) }
+}
+
+func (s *Store) writeNotes(ctx context.Context) {
+	var ns []Note
+	for len(ns) < soonMost {
+		select {
+		case n := <-s.soon:
+			ns = append(ns, n)
+			continue
+		default:
+		}
+		break
+	}
+	if len(ns) == 0 {
+		return
+	}
+	err := s.Do(ctx, func(tx *Tx) error {
+		for _, n := range ns {
+			if err := tx.Note(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.cfg.Logger.Debug("notes were not kept", "error", err)
+	}
+}
+
 const noteColumns = `id, at, what, why, channel, user_id, ref, ref2, detail`
 
 // Explain lists what was noted about an id (a chat message, a delivery, a post, an

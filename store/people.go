@@ -8,10 +8,17 @@ import (
 	"github.com/postern-chat/postern"
 )
 
-const personColumns = `user_id, email, name, locale, time_zone, stopped, stopped_detail`
+const personColumns = `user_id, email, name, locale, time_zone, stopped, stopped_detail, stopped_at`
 
 func scanPerson(rows *sql.Rows) (p postern.Person, err error) {
-	return p, rows.Scan(&p.UserID, &p.Email, &p.Name, &p.Locale, &p.TimeZone, &p.Stopped, &p.StoppedDetail)
+	var stopped int64
+	err = rows.Scan(personDest(&p, &stopped)...)
+	p.StoppedAt = at(stopped)
+	return p, err
+}
+
+func personDest(p *postern.Person, stopped *int64) []any {
+	return []any{&p.UserID, &p.Email, &p.Name, &p.Locale, &p.TimeZone, &p.Stopped, &p.StoppedDetail, stopped}
 }
 
 // PutPeople writes people, new or changed. A new address lifts a stop: it was the old
@@ -23,6 +30,7 @@ func (s *Store) PutPeople(ctx context.Context, people ...postern.Person) error {
 ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, locale = excluded.locale, time_zone = excluded.time_zone, updated_at = excluded.updated_at,
  stopped = CASE WHEN people.email = excluded.email THEN people.stopped ELSE '' END,
  stopped_detail = CASE WHEN people.email = excluded.email THEN people.stopped_detail ELSE '' END,
+ stopped_at = CASE WHEN people.email = excluded.email THEN people.stopped_at ELSE 0 END,
  email = excluded.email`, string(p.UserID), p.Email, p.Name, p.Locale, p.TimeZone, tx.now)
 			if err != nil {
 				return err
@@ -34,8 +42,9 @@ ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, locale = excluded.loca
 
 // Person finds a person; false if nobody is known by that id.
 func (s *Store) Person(ctx context.Context, id postern.UserID) (p postern.Person, ok bool, err error) {
-	ok, err = s.one(ctx, `SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)},
-		&p.UserID, &p.Email, &p.Name, &p.Locale, &p.TimeZone, &p.Stopped, &p.StoppedDetail)
+	var stopped int64
+	ok, err = s.one(ctx, `SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p, &stopped)...)
+	p.StoppedAt = at(stopped)
 	return p, ok, err
 }
 
@@ -127,6 +136,22 @@ func (s *Store) ParticipantOf(ctx context.Context, platform string, ch postern.C
 	ok, err = s.one(ctx, `SELECT `+participantColumns+` WHERE c.platform = ? AND c.channel = ? AND p.user_id = ?`,
 		[]any{platform, string(ch), string(user)}, p.dest(&muted, &revoked)...)
 	p.Muted, p.Revoked = muted != 0, revoked != 0
+	return p, ok, err
+}
+
+// Participant finds a participant by our id, within a transaction.
+func (tx *Tx) Participant(id postern.ParticipantID) (p Participant, ok bool, err error) {
+	var muted, revoked int64
+	ok, err = tx.one(`SELECT `+participantColumns+` WHERE p.id = ?`, []any{int64(id)}, p.dest(&muted, &revoked)...)
+	p.Muted, p.Revoked = muted != 0, revoked != 0
+	return p, ok, err
+}
+
+// Person finds a person, within a transaction.
+func (tx *Tx) Person(id postern.UserID) (p postern.Person, ok bool, err error) {
+	var stopped int64
+	ok, err = tx.one(`SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p, &stopped)...)
+	p.StoppedAt = at(stopped)
 	return p, ok, err
 }
 

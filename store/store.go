@@ -40,8 +40,11 @@ type Store struct {
 	writers []*writer
 	wake    chan struct{} // a lane became due here
 	bell    *bell         // tells other replicas; nil where there are none
-	close   []func() error
-	once    sync.Once
+	soon    chan Note
+	// stopNotes ends the writing of notes that nobody waits for.
+	stopNotes func()
+	close     []func() error
+	once      sync.Once
 }
 
 // dialect is what differs between the databases.
@@ -90,6 +93,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.startNotes()
 	return s, nil
 }
 
@@ -97,6 +101,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func (s *Store) Close() error {
 	var errs []error
 	s.once.Do(func() {
+		if s.stopNotes != nil {
+			s.stopNotes()
+		}
 		for _, w := range s.writers {
 			w.stop()
 		}

@@ -1,0 +1,263 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/store"
+)
+
+// receiptJob asks for a participant's marks to be looked at.
+func receiptJob(p postern.ParticipantID) store.LaneJob {
+	return store.LaneJob{Lane: receiptLane(p), Kind: jobReceipt, Args: encode(args{For: p})}
+}
+
+// mailEvent takes what a provider says became of an e-mail.
+func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) error, error) {
+	e, err := r.Provider.DecodeEvent(j.Event.Body)
+	if err != nil {
+		return nil, err
+	}
+	d, ok, err := r.Store.Delivery(ctx, e.Delivery)
+	if err == nil && !ok && e.MessageID != "" {
+		d, ok, err = r.Store.DeliveryByMessageID(ctx, e.MessageID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return func(tx *store.Tx) error {
+			if err := tx.Note(store.Note{What: "event ignored", Why: "no such delivery", Ref: store.EventRef(j.Event.ID), Detail: e.Kind.String()}); err != nil {
+				return err
+			}
+			return tx.Done(j)
+		}, nil
+	}
+	p, _, err := r.Store.Participant(ctx, d.Participant)
+	if err != nil {
+		return nil, err
+	}
+	return func(tx *store.Tx) error {
+		what, why, err := r.learn(tx, d, e)
+		if err != nil {
+			return err
+		}
+		if what != "" {
+			n := store.Note{What: what, Why: why, Channel: p.Channel, User: p.User, Ref: string(d.ID), Ref2: store.EventRef(j.Event.ID), Detail: clip(e.Code+" "+e.Detail, 300)}
+			if err := tx.Note(n); err != nil {
+				return err
+			}
+		}
+		// Whatever it was proves that the provider has the mail: a lane that is unsure may go on.
+		if err := tx.Poke("mail/"+r.PlatformName+"/"+string(p.Channel)+"/"+string(p.User), jobSend); err != nil {
+			return err
+		}
+		if err := tx.Add(receiptJob(d.Participant)); err != nil {
+			return err
+		}
+		return tx.Done(j)
+	}, nil
+}
+
+// learn keeps what an event says of a delivery. States only rise, so events may come in
+// any order and any number of times.
+func (r *Rules) learn(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what, why string, err error) {
+	switch e.Kind {
+	case postern.MailAccepted:
+		_, err = tx.Advance(d.ID, store.Accepted, e.At, "")
+	case postern.MailDelivered:
+		_, err = tx.Advance(d.ID, store.Delivered, e.At, "")
+		what = "delivered"
+	case postern.MailOpened:
+		return r.opened(tx, d, e)
+	case postern.MailFailed:
+		_, err = tx.Advance(d.ID, store.Failed, e.At, clip(e.Code+" "+e.Detail, 500))
+		reason := e.Suppressed
+		if reason == "" {
+			reason = postern.StopBounced
+		}
+		if err == nil {
+			err = r.stop(tx, d, reason, clip(e.Code+" "+e.Detail, 500))
+		}
+		what, why = "failed", string(reason)
+	case postern.MailComplained:
+		err = r.stop(tx, d, postern.StopComplained, "")
+		what, why = "complained", ""
+	case postern.MailUnsubscribed:
+		err = r.stop(tx, d, postern.StopUnsubscribed, "")
+		what = "unsubscribed"
+	}
+	return what, why, err
+}
+
+// opened takes an open. Only one that may be a person's is kept for the read mark; an
+// open of any kind proves that the mail arrived.
+func (r *Rules) opened(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what, why string, err error) {
+	if !e.DeliveredAt.IsZero() {
+		if _, err := tx.Advance(d.ID, store.Delivered, e.DeliveredAt, ""); err != nil {
+			return "", "", err
+		}
+	}
+	if r.Read == ReadAnyOpen {
+		if err := tx.SawOpen(d.ID, e.At); err != nil {
+			return "", "", err
+		}
+		_, err := tx.Advance(d.ID, store.Opened, e.At, "")
+		return "opened", string(e.Opener), err
+	}
+	if e.Opener != postern.OpenedByPerson {
+		return "opened by a machine", string(e.Opener), nil
+	}
+	return "opened", "", tx.SawOpen(d.ID, e.At)
+}
+
+// personOpened tells whether a person opened or answered a delivery: an open that comes
+// right after the delivery is a scanner's, whatever it calls itself.
+func (r *Rules) personOpened(d store.Delivery) bool {
+	switch {
+	case !d.AnsweredAt.IsZero():
+		return true
+	case r.Read == ReadReply || r.Read == ReadOff:
+		return false
+	case r.Read == ReadAnyOpen:
+		return d.State == store.Opened
+	case d.OpenedAt.IsZero() || d.DeliveredAt.IsZero():
+		return false // without the moment of delivery nobody can tell; it is still to come
+	}
+	return d.OpenedAt.Sub(d.DeliveredAt) >= r.HumanAfter
+}
+
+// mark is what a participant's marks in the chat may be moved over.
+type mark struct {
+	delivered, read int64 // creation of the newest message covered, ms; 0 = leave the mark
+}
+
+// receipt moves a participant's marks as far as they may go. The platform keeps one
+// high-water mark for a user and channel, so moving it claims every message before it.
+func (r *Rules) receipt(ctx context.Context, j store.Job) (func(*store.Tx) error, error) {
+	a, err := decode(j)
+	if err != nil {
+		return nil, err
+	}
+	p, ok, err := r.Store.Participant(ctx, a.For)
+	if err != nil {
+		return nil, err
+	}
+	done := func(tx *store.Tx) error { return tx.Done(j) }
+	if !ok {
+		return done, nil
+	}
+	m, err := r.highWater(ctx, p)
+	if err != nil || m == (mark{}) {
+		return done, err
+	}
+	if held, err := r.uncovered(ctx, p, max(m.delivered, m.read)); err != nil {
+		return nil, err
+	} else if held {
+		return func(tx *store.Tx) error {
+			if err := tx.Note(store.Note{What: "mark held", Why: "a later message is not mailed or not delivered", Channel: p.Channel, User: p.User}); err != nil {
+				return err
+			}
+			return tx.Done(j)
+		}, nil
+	}
+	return r.move(ctx, j, p, m)
+}
+
+// highWater finds how far the marks may go by our own memory: no message for him may be
+// on its way, and a read mark needs the newest mail to be read.
+func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err error) {
+	waiting, err := r.Store.Pending(ctx, "mail/"+r.PlatformName+"/"+string(p.Channel)+"/"+string(p.User))
+	if err != nil || waiting > 0 {
+		return m, err
+	}
+	ds, err := r.Store.Deliveries(ctx, p.ID, p.OwnReadUpto)
+	if err != nil {
+		return m, err
+	}
+	var newest store.Delivery
+	for _, d := range ds {
+		switch {
+		case d.State < store.Delivered:
+			return mark{}, nil // undelivered: whatever comes after it waits
+		case d.State != store.Failed:
+			newest = d
+		}
+	}
+	if newest.ID == "" {
+		return m, nil
+	}
+	if newest.NewestAt > p.OwnDeliveredUpto {
+		m.delivered = newest.NewestAt
+	}
+	if r.Read != ReadOff && r.personOpened(newest) && p.ReadAt < newest.NewestAt {
+		m.read = newest.NewestAt
+	}
+	return m, nil
+}
+
+// uncovered asks the platform whether a message for him came after the newest that the
+// mark is meant for. Where it will not say, our own memory has to do.
+func (r *Rules) uncovered(ctx context.Context, p store.Participant, upto int64) (bool, error) {
+	ms, err := r.Platform.Messages(ctx, p.Channel, time.UnixMilli(upto+1))
+	if settled(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, m := range ms {
+		if m.Removed || m.Type == postern.AdminMessage || m.Sender.ID == p.User || m.CreatedAt.UnixMilli() <= upto {
+			continue
+		}
+		if r.hasRead(p, time.UnixMilli(p.ReadAt), m.CreatedAt) {
+			continue
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func (r *Rules) move(ctx context.Context, j store.Job, p store.Participant, m mark) (func(*store.Tx) error, error) {
+	refused := ""
+	if m.delivered != 0 {
+		if err := r.Platform.MarkDelivered(ctx, p.Channel, p.User); settled(err) {
+			refused = codeOf(err)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if m.read != 0 && refused == "" {
+		if err := r.Platform.MarkRead(ctx, p.Channel, p.User); settled(err) {
+			refused = codeOf(err)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return func(tx *store.Tx) error {
+		if refused != "" {
+			r.Logger.Warn("the chat refuses a receipt", "code", refused)
+			if err := tx.Note(store.Note{What: "not marked", Why: "the chat refused it", Channel: p.Channel, User: p.User, Detail: refused}); err != nil {
+				return err
+			}
+			return tx.Done(j)
+		}
+		for _, step := range []struct {
+			upto int64
+			read bool
+			what string
+		}{{m.delivered, false, "marked delivered"}, {m.read, true, "marked read"}} {
+			if step.upto == 0 {
+				continue
+			}
+			if err := tx.Marked(p.ID, step.read, step.upto); err != nil {
+				return err
+			}
+			if err := tx.Note(store.Note{What: step.what, Channel: p.Channel, User: p.User}); err != nil {
+				return err
+			}
+		}
+		return tx.Done(j)
+	}, nil
+}
