@@ -17,6 +17,7 @@ type introduction struct {
 const (
 	attributionLines  = 8
 	attributionTokens = 70
+	attributionWords  = 26
 )
 
 // attributionAt looks for an attribution that begins in line i, at its start or
@@ -27,9 +28,12 @@ func (d *doc) attributionAt(i int) (introduction, bool) {
 	}
 	lx := words()
 	s := d.scanFrom(lx, i)
-	if in, ok := s.match(0, true); ok {
-		return in, true
+	if s.first > 0 && s.toks[0].opener {
+		if in, ok := s.match(0, true); ok {
+			return in, true
+		}
 	}
+	// "Yes, do. On Monday, 5 May 2025, Ann wrote:"
 	for k := 1; k < s.first; k++ {
 		if s.inlineStart(k) {
 			if in, ok := s.match(k, false); ok {
@@ -37,7 +41,7 @@ func (d *doc) attributionAt(i int) (introduction, bool) {
 			}
 		}
 	}
-	return introduction{}, false
+	return s.match(0, true)
 }
 
 // mayAttribute is the cheap test that spares most lines the real one: an
@@ -71,7 +75,7 @@ type attributionScan struct {
 	at     []int32 // offset in full of each token's start, and of its end
 	endAt  []int32
 	first  int // number of tokens in the first line
-	body   string
+	open   int // angle brackets that are not closed yet
 }
 
 func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
@@ -84,7 +88,7 @@ func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
 			blanks++
 			continue
 		}
-		if j > i && (l.depth != depth && !(depth == 0 && s.dangling()) || blanks > 0 && !s.dangling()) {
+		if j > i && !s.joins(j, depth, blanks) {
 			break
 		}
 		s.add(lx, j)
@@ -101,7 +105,16 @@ func (s *attributionScan) add(lx *lexicon, j int) {
 	l := &s.d.lines[j]
 	text := s.d.full[l.body:l.end]
 	f, at := foldMap(text)
+	if s.open > 0 && l.depth > s.d.lines[s.line].depth {
+		s.open-- // what looked like a quote mark closed the bracket
+	}
 	for _, t := range lx.tokens(f) {
+		switch f[t.start:t.end] {
+		case "<":
+			s.open++
+		case ">":
+			s.open = max(0, s.open-1)
+		}
 		s.toks = append(s.toks, t)
 		s.lineOf = append(s.lineOf, j)
 		s.at = append(s.at, int32(l.body)+at[t.start])
@@ -109,26 +122,24 @@ func (s *attributionScan) add(lx *lexicon, j int) {
 	}
 }
 
-// dangling tells whether the tokens so far end in an open bracket or an address,
-// so that the attribution goes on behind a blank line.
-func (s *attributionScan) dangling() bool {
-	if len(s.toks) == 0 {
+// joins tells whether line j may belong to the attribution above it: a line
+// behind a blank one, or with quote marks, only if a bracket is open.
+func (s *attributionScan) joins(j, depth, blanks int) bool {
+	l := &s.d.lines[j]
+	if s.open > 0 {
+		return l.depth <= depth+1
+	}
+	if l.depth != depth || l.mark == markFrom || l.mark == markHeader {
 		return false
 	}
-	last := len(s.toks) - 1
-	w := s.d.full[s.at[last]:s.endAt[last]]
-	return w == "<" || w == "," || s.toks[last].what == tokMail && !s.closedMail(last)
-}
-
-func (s *attributionScan) closedMail(k int) bool {
-	for k--; k >= 0; k-- {
-		if w := s.word(k); w == "<" {
-			return false
-		} else if w == ">" {
-			return true
-		}
+	if blanks > 0 {
+		return l.fold[0] == '<'
 	}
-	return true
+	if strings.HasPrefix(l.fold, "--") {
+		return false
+	}
+	f, _ := labelOf(l.fold)
+	return f == fieldNone || f == fieldSent && !isLetter(l.fold[0])
 }
 
 func (s *attributionScan) word(k int) string { return s.d.full[s.at[k]:s.endAt[k]] }
@@ -213,6 +224,9 @@ func (s *attributionScan) match(k int, whole bool) (introduction, bool) {
 	r := reading{opener: s.toks[k].opener, openLangs: s.toks[k].langs, verbAt: -1}
 	var fallback introduction
 	for n := k; n < len(s.toks) && n < k+attributionTokens; n++ {
+		if n > k && !r.verb && s.lineOf[n] == s.line && s.sentenceEnd(n-1) && s.inlineStart(n) {
+			return introduction{}, false // the attribution begins here, not at k
+		}
 		r.see(s, n, n-k)
 		eol := n+1 == len(s.toks) || s.lineOf[n+1] != s.lineOf[n]
 		switch {
@@ -240,7 +254,7 @@ func (s *attributionScan) atColon(r *reading, n int, eol bool) float64 {
 	quoted := s.quotedAfter(n)
 	begun := r.opener || r.startDate
 	switch {
-	case r.self && !quoted:
+	case r.words > attributionWords, r.self && !quoted:
 		return 0
 	case r.us && (r.verb || r.date || quoted):
 		return .97
@@ -248,9 +262,9 @@ func (s *attributionScan) atColon(r *reading, n int, eol bool) float64 {
 		return .95
 	case r.verb && r.mail && (r.opener || r.before <= 6):
 		return .85
-	case r.verb && r.date && begun:
+	case r.verb && r.date && begun && (eol || quoted || r.openLangs&r.verbLangs != 0):
 		return .9
-	case r.verb && r.date && r.before <= 6:
+	case r.verb && r.date && r.before <= 4 && r.words <= 12 && eol:
 		return .8
 	case r.mail && r.date && begun && s.label() == fieldNone:
 		return .85
@@ -283,6 +297,12 @@ func (s *attributionScan) atEnd(r *reading, n int, dashed bool) float64 {
 	return 0
 }
 
+// sentenceEnd tells whether token n ends a sentence.
+func (s *attributionScan) sentenceEnd(n int) bool {
+	w := s.word(n)
+	return w == "." || w == "!" || w == "?" || w == "-"
+}
+
 // goesOn tells whether an attribution may continue in the line below token n.
 func (s *attributionScan) goesOn(r *reading, n int) bool {
 	if n+1 >= len(s.toks) {
@@ -291,7 +311,7 @@ func (s *attributionScan) goesOn(r *reading, n int) bool {
 	if !r.opener && !r.startDate && !r.mail && !r.verb {
 		return false
 	}
-	if w := s.word(n); !r.date && !r.mail && (w == "." || w == "!" || w == "?") {
+	if !r.date && !r.mail && s.sentenceEnd(n) {
 		return false // the end of a sentence, not of a wrapped line
 	}
 	return !s.inlineStart(n + 1)

@@ -22,7 +22,7 @@ func (d *doc) extract(ours *evidence) Result {
 	if r.Forward != nil {
 		r.Forward.Comment = d.render(func(l *line) bool { return l.kind == "" })
 		if r.Text == "" {
-			r.Text = r.Forward.whole(d)
+			r.Text = tidy(d.full) // nobody wrote a comment: the forward is the message
 		}
 	}
 	return r

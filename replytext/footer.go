@@ -1,6 +1,10 @@
 package replytext
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // footers finds, in each run of the author's lines, what the author did not
 // write: device footers, signature blocks, legal text, list footers.
@@ -29,8 +33,8 @@ func (d *doc) segment(i, j int) {
 		switch {
 		case l.mark == markSignature:
 			d.set(k, k+1, Signature, "client", .9)
-		case isDevice(l.fold):
-			d.set(k, k+1, DeviceFooter, "device", .9)
+		case isDevice(d.text(k), l.fold):
+			d.device(i, k, j)
 		case d.isListFooter(k):
 			d.dropRuleAbove(i, k, ListFooter)
 			d.set(k, d.listEnd(k, j), ListFooter, "list footer", .9)
@@ -39,7 +43,21 @@ func (d *doc) segment(i, j int) {
 		}
 	}
 	d.signature(i, j)
+	d.dashedName(i, j)
 	d.trailingRules(i, j)
+}
+
+// device cuts a device footer. Telephones that quote without any mark put the
+// quoted mail below it: what stands there, behind a blank line, is history if
+// the author's words stand above.
+func (d *doc) device(i, k, j int) {
+	d.set(k, k+1, DeviceFooter, "device", .9)
+	if d.prevOwn(k) < i || k+1 >= j || !d.lines[k+1].blank() {
+		return
+	}
+	if n := d.nextText(k + 1); n < j && !isDelimiter(d.lines[n].fold) && !isDevice(d.text(n), d.lines[n].fold) {
+		d.set(n, j, Quote, "below device footer", .55)
+	}
 }
 
 // signature cuts what stands under a delimiter, if it looks like a signature.
@@ -60,6 +78,43 @@ func (d *doc) signature(i, j int) {
 	}
 }
 
+// dashedName cuts a last line like "-Ann Lee", if dashes are not how the author
+// makes lists.
+func (d *doc) dashedName(i, j int) {
+	k := j - 1
+	for k > i && (d.lines[k].kind != "" || d.lines[k].blank()) {
+		k--
+	}
+	if k <= i || !d.lines[k-1].blank() || !dashedName(d.text(k)) {
+		return
+	}
+	for p := i; p < k; p++ {
+		if strings.HasPrefix(d.lines[p].fold, "-") && !isRule(d.lines[p].fold) {
+			return
+		}
+	}
+	d.set(k, k+1, Signature, "name behind a dash", .7)
+}
+
+func dashedName(s string) bool {
+	s = strings.TrimSpace(s)
+	name := strings.TrimLeft(s, "-\u2013\u2014")
+	if name == s || len(name) > 40 {
+		return false
+	}
+	w := strings.Fields(name)
+	if len(w) == 0 || len(w) > 3 {
+		return false
+	}
+	for _, p := range w {
+		r, _ := utf8.DecodeRuneInString(p)
+		if !unicode.IsUpper(r) || strings.ContainsAny(p, ":;!?0123456789") {
+			return false
+		}
+	}
+	return true
+}
+
 // isDelimiter knows the delimiter of RFC 3676 section 4.3 and what editors and
 // telephones make of it: one dash too few or too many, a long dash.
 func isDelimiter(f string) bool {
@@ -75,8 +130,10 @@ func (d *doc) signatureRule(i, k, j int) bool {
 	if d.byeAbove(i, k) {
 		return d.likeSignature(k+1, j, 16)
 	}
-	blank := k > 0 && d.lines[k-1].blank()
-	return blank && d.likeSignature(k+1, j, 8) && (d.contact(k+1, j) || d.lines[k].fold[0] != '-')
+	if !d.likeSignature(k+1, j, 8) {
+		return false
+	}
+	return d.contact(k+1, j) || d.lines[k].fold[0] != '-' && d.lines[k-1].blank()
 }
 
 // byeAbove tells whether a closing stands in the four lines of text above k.
@@ -97,6 +154,7 @@ func (d *doc) byeAbove(i, k int) bool {
 // and short ones, without a closing, which would make them a letter.
 func (d *doc) likeSignature(i, j, most int) bool {
 	n, long := 0, 0
+	rule := i > 0 && isRule(d.lines[i-1].fold)
 	for ; i < j; i++ {
 		l := &d.lines[i]
 		if l.kind != "" || l.blank() {
@@ -106,7 +164,7 @@ func (d *doc) likeSignature(i, j, most int) bool {
 		if len(l.fold) > 110 {
 			long++
 		}
-		if isBye(l.fold) || isDelimiter(l.fold) && n > 1 || d.lines[i].quoted() {
+		if rule && isBye(l.fold) || isDelimiter(l.fold) && n > 1 || d.lines[i].quoted() {
 			return false
 		}
 		if strings.HasPrefix(l.fold, "-- ") {
@@ -178,46 +236,88 @@ func isBye(f string) bool {
 	return false
 }
 
-// isDevice tells whether a folded line is a telephone's or a mail program's
-// footer: known words of its language, a known product, and little else.
-func isDevice(f string) bool {
-	if len(f) > 160 {
+// isDevice tells whether a line is a telephone's or a mail program's footer:
+// known words of its language, a product, and little else.
+func isDevice(text, f string) bool {
+	if len(f) > 240 || len(f) < 6 {
 		return false
 	}
 	f = strings.Trim(withoutLinks(f), " .*_-<>()[]|!\"'")
-	if f == "" || len(f) > 100 {
+	if f == "" || len(f) > 90 {
 		return false
 	}
-	opener := ""
-	for _, o := range words().device {
-		if len(o) > len(opener) && containsWord(f, o) {
-			opener = o
-		}
-	}
+	opener := deviceOpener(f)
 	if opener == "" {
 		return false
 	}
 	rest := strings.Replace(f, opener, " ", 1)
-	product := ""
+	known := false
 	for _, p := range products {
-		if len(p) > len(product) && strings.Contains(rest, p) {
-			product = p
+		if hasProduct(rest, p) {
+			rest = strings.Replace(rest, p, " ", 1)
+			known = true
 		}
 	}
-	if product == "" {
+	if known {
+		return len(strings.Fields(rest)) <= 5 && !strings.ContainsAny(rest, ",;:")
+	}
+	return strings.HasPrefix(f, opener) && likeProduct(text, len(strings.Fields(opener)))
+}
+
+// deviceOpener finds the longest words that such a footer has, at its beginning
+// or, as some languages have it, at its end.
+func deviceOpener(f string) string {
+	opener := ""
+	for _, o := range words().device {
+		if len(o) <= len(opener) {
+			continue
+		}
+		i := strings.Index(f, o)
+		if i < 0 || i > 4 && len(f)-i-len(o) > 4 {
+			continue
+		}
+		if containsWord(f, o) {
+			opener = o
+		}
+	}
+	return opener
+}
+
+// hasProduct tells whether s names a product, as a word or as the beginning of
+// one where the language declines it ("iPhonesta").
+func hasProduct(s, p string) bool {
+	i := strings.Index(s, p)
+	if i < 0 {
 		return false
 	}
-	rest = strings.Replace(rest, product, " ", 1)
-	for _, p := range products {
-		rest = strings.Replace(rest, p, " ", 1)
+	end := i + len(p)
+	if p[0] >= 0x80 {
+		return true
 	}
-	extra := 0
-	for _, w := range strings.Fields(rest) {
-		if len(w) > 3 {
-			extra++
+	if i > 0 && isLetter(s[i-1]) && s[i-1] < 0x80 {
+		return false
+	}
+	return end == len(s) || !isLetter(s[end]) || s[end] >= 0xE0 || len(p) >= 6 && p != "mobile" || p == "ipad"
+}
+
+// likeProduct tells whether the words behind an opener and a "my" are a name
+// that is not known here: a few words in capitals or with digits.
+func likeProduct(text string, skip int) bool {
+	w := strings.Fields(text)
+	if len(w) <= skip+1 || len(w) > skip+7 {
+		return false
+	}
+	possessive := fold(w[skip])
+	if !possessives[possessive] {
+		return false
+	}
+	for _, s := range w[skip+1:] {
+		c := s[0]
+		if !(c >= 'A' && c <= 'Z' || isDigit(c)) || strings.ContainsAny(s, ",.;:!?") {
+			return false
 		}
 	}
-	return extra <= 3 && !strings.Contains(rest, ", ")
+	return true
 }
 
 // containsWord is strings.Contains for whole words, where the script has words.

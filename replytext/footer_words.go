@@ -4,7 +4,7 @@ package replytext
 
 // products are what a device footer names.
 var products = []string{
-	"iphone", "ipad", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
+	"iphone", "ipad", "ios", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
 	"windows 10", "windows 11", "mail for windows", "outlook", "hotmail", "yahoo mail", "yahoo! mail", "yahoo", "gmail",
 	"gmx", "web.de", "t-online", "telekom", "freenet", "1&1", "ionos", "mail.ru", "yandex", "aol", "protonmail", "proton mail", "proton",
 	"tutanota", "tuta", "fastmail", "zoho", "typeapp", "type app", "bluemail", "blue mail", "aqua mail", "aquamail", "k-9", "k9",
@@ -19,6 +19,13 @@ var products = []string{
 	"celular", "movil", "cellulare", "telemovel", "portable", "smartphon", "teléfono", "телефон", "смартфон", "айфон", "мобильн", "мобільн",
 	"κινητο", "אייפון", "אנדרואיד", "הנייד", "الجوال", "هاتف", "ايفون", "手机", "手機", "アイフォン", "スマートフォン", "휴대폰", "아이폰", "갤럭시",
 	"почты", "почта", "邮箱", "мой мир", "mail",
+}
+
+// possessives stand between "sent from" and an unknown product.
+var possessives = map[string]bool{
+	"my": true, "meinem": true, "meiner": true, "mon": true, "ma": true, "mi": true, "meu": true, "minha": true, "mio": true, "mia": true,
+	"mijn": true, "min": true, "mit": true, "mitt": true, "mojego": true, "meho": true, "mojho": true, "моего": true, "мого": true,
+	"el": true, "il": true, "saya": true, "的": true,
 }
 
 // bannerOutside are what a warning says of the sender.

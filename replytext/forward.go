@@ -68,9 +68,3 @@ func (f *Forward) field(k field) *string {
 	}
 	return nil
 }
-
-// whole is a forward's text when nobody wrote a comment: all of it, headers
-// included, so that the reader sees what it is.
-func (f *Forward) whole(d *doc) string {
-	return d.render(func(l *line) bool { return l.kind == Forwarded })
-}

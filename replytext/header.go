@@ -51,6 +51,9 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 	}
 	b := d.readHeader(i)
 	strength := b.strength(d.introduced(i), l.mark == markHeader)
+	if strength == 0 && b.labels >= 2 && b.has[fieldFrom] && d.prevText(i) < 0 && b.last+1 < len(d.lines) && d.lines[b.last+1].blank() {
+		strength = .6 // the mail's own headers, copied above its text
+	}
 	if strength == 0 {
 		return introduction{}, false
 	}
@@ -163,6 +166,8 @@ func (b *headerBlock) strength(introduced, boxed bool) float64 {
 		return .95
 	case n >= 2 && (introduced || boxed):
 		return .9
+	case n >= 3 && b.has[fieldFrom] && b.date:
+		return .8
 	case boxed && b.labels == 0 && b.mail && b.date:
 		return .8
 	case n == 2 && fromWhom && (b.has[fieldSent] || b.has[fieldSubject]) && (b.mail || b.date):
@@ -214,7 +219,7 @@ func (d *doc) bareTitle(i int) (introduction, bool) {
 	switch {
 	case lx.forwarded[name]:
 		kind = Forwarded
-	case lx.original[name]:
+	case lx.original[name], strings.HasPrefix(name, "original message processed by "):
 		kind = Attribution
 	default:
 		return introduction{}, false
@@ -224,7 +229,7 @@ func (d *doc) bareTitle(i int) (introduction, bool) {
 		return introduction{}, false
 	}
 	below, _ := labelOf(d.lines[j].fold)
-	if below == fieldNone && d.lines[j].depth <= l.depth {
+	if below == fieldNone && d.lines[j].depth <= l.depth && !strings.Contains(name, " processed by ") {
 		return introduction{}, false
 	}
 	return introduction{start: l.body, end: l.end, last: i, kind: kind, reason: "title", strength: .9}, true
@@ -326,26 +331,27 @@ func (d *doc) headerOnly(i int) (headerBlock, bool) {
 	return b, b.strength(true, false) > 0
 }
 
-// isRule tells whether a folded line is a drawn line: five or more of one mark,
-// with or without spaces between them.
+// isRule tells whether a folded line is a drawn line: one mark repeated, with or
+// without spaces between, perhaps in bold.
 func isRule(f string) bool {
-	if len(f) < 3 {
+	f = strings.Trim(f, " ")
+	if strings.HasPrefix(f, "**") {
+		if t := strings.Trim(f, "*_ "); t != "" {
+			f = t
+		}
+	}
+	if len(f) < 3 || strings.IndexByte("-_=*.~#+", f[0]) < 0 {
 		return false
 	}
-	var mark byte
 	n := 0
 	for i := 0; i < len(f); i++ {
-		c := f[i]
-		if c == ' ' {
-			continue
-		}
-		if mark == 0 && strings.IndexByte("-_=*.~#+", c) >= 0 {
-			mark = c
-		}
-		if c != mark && c != '*' {
+		switch f[i] {
+		case ' ':
+		case f[0]:
+			n++
+		default:
 			return false
 		}
-		n++
 	}
-	return mark != 0 && (n >= 5 || n >= 3 && (mark == '*' || mark == '-' || mark == '_'))
+	return n >= 5 || n >= 3 && strings.IndexByte("-_=*", f[0]) >= 0
 }

@@ -21,7 +21,7 @@ var germanic = []language{
 	},
 	{
 		code:      "de",
-		opens:     "am|an|der|die|zitat von|von|vom|in der nachricht",
+		opens:     "am|zitat von|von|vom|in der nachricht",
 		wrote:     "schrieb|schrieben|geschrieben|schreibt|schrieb am|hat geschrieben",
 		from:      "von|absender|verfasser",
 		sent:      "gesendet|datum|gesendet am|geschickt|empfangen|sendedatum",

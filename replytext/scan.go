@@ -156,17 +156,18 @@ func (d *doc) fromHere(i int) int {
 }
 
 // runEnd is the end of a run of quoted lines that begins in line i: blank lines
-// between them belong to it, and remnants of links that a mail program wrapped
-// without a mark.
+// between them belong to it, and the rests of lines that were wrapped after
+// they had been marked.
 func (d *doc) runEnd(i int) int {
-	end := i + 1
+	end, wrapped := i+1, false
 	for j := i + 1; j < len(d.lines); j++ {
 		l := &d.lines[j]
 		switch {
 		case l.quoted():
 			end = j + 1
 		case l.blank():
-		case d.remnant(j):
+		case d.remnant(j, wrapped):
+			wrapped = true
 			end = j + 1
 		default:
 			return end
@@ -175,14 +176,22 @@ func (d *doc) runEnd(i int) int {
 	return end
 }
 
-// remnant tells whether line j is the unmarked rest of a quoted line: directly
-// between two marked lines, and a link's end or without any space.
-func (d *doc) remnant(j int) bool {
-	if j == 0 || j+1 >= len(d.lines) || !d.lines[j-1].quoted() || !d.lines[j+1].quoted() {
+// remnant tells whether line j is the unmarked rest of the quoted line above it:
+// directly between two marked lines, and either a link's end or in the middle
+// of a sentence that filled the line above. seen says that the run has such rests.
+func (d *doc) remnant(j int, seen bool) bool {
+	if j == 0 || j+1 >= len(d.lines) || !d.lines[j-1].quoted() || !d.lines[j+1].quoted() || d.lines[j-1].blank() {
 		return false
 	}
-	f := d.lines[j].fold
-	return f[0] == '(' || f[0] == '<' || !strings.Contains(f, " ") && strings.ContainsAny(f, ")=/>")
+	f, above := d.lines[j].fold, d.lines[j-1].fold
+	if f[0] == '(' || f[0] == '<' || !strings.Contains(f, " ") && strings.ContainsAny(f, ")=/>") {
+		return true
+	}
+	if len(above) < 60 || len(f) > 60 {
+		return false
+	}
+	c := d.full[d.lines[j].body]
+	return seen || strings.IndexByte(".!?:", above[len(above)-1]) < 0 && (c >= 'a' && c <= 'z' || c >= 0x80)
 }
 
 // quotedRun takes a run of marked lines without an introduction above it. It is

@@ -46,7 +46,7 @@ func clip(s string) string {
 }
 
 func read(raw []byte) replytext.Input {
-	raw = bytes.TrimLeft(raw, "\r\n")
+	raw = bytes.TrimLeft(raw, "\r\n\t ")
 	if bytes.HasPrefix(raw, []byte("From ")) {
 		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
 			raw = raw[i+1:]
@@ -67,7 +67,12 @@ func part(in *replytext.Input, h textproto.MIMEHeader, body io.Reader) {
 		kind = "text/plain"
 	}
 	if strings.HasPrefix(kind, "multipart/") {
-		mr := multipart.NewReader(body, params["boundary"])
+		all, _ := io.ReadAll(body)
+		if !bytes.Contains(all, []byte("--"+params["boundary"])) {
+			in.Text = string(all)
+			return
+		}
+		mr := multipart.NewReader(bytes.NewReader(all), params["boundary"])
 		for {
 			p, err := mr.NextRawPart()
 			if err != nil {
