@@ -15,6 +15,8 @@ const (
 	maxJoined      = 2000 // channels of one user
 )
 
+var channelURL = regexp.MustCompile(`^[A-Za-z0-9_-]{4,100}$`)
+
 // channel finds the channel of the path.
 func (c *call) channel(s *Server) (*channel, error) {
 	kind := c.path["channel_type"]
@@ -64,6 +66,8 @@ func createGroupChannel(s *Server, c *call) (any, error) {
 	}
 	members, err := s.membersToBe(ids, strict)
 	switch {
+	case !a.has("user_ids") && !a.has("users"):
+		return nil, missing("user_ids")
 	case err != nil:
 		return nil, err
 	case ch.distinct && (ch.super || ch.public):
@@ -107,7 +111,7 @@ func (s *Server) register(ch *channel, url string, c *call, p channelArgs) error
 	case url == "":
 		kind := map[string]string{groupChannels: "group", openChannels: "open"}[ch.kind]
 		url = "sendbird_" + kind + "_channel_" + s.digits(8) + "_" + s.hex(40)
-	case !regexp.MustCompile(`^[A-Za-z0-9_-]{4,100}$`).MatchString(url):
+	case !channelURL.MatchString(url):
 		return fail(codeBadCharacter, "\"channel_url\" must be 4 to 100 of letters, digits, _ and -.")
 	case s.st.channels[channelKey(groupChannels, url)] != nil || s.st.channels[channelKey(openChannels, url)] != nil:
 		return fail(codeExists, "\"channel_url\" violates unique constraint.")
@@ -148,9 +152,6 @@ func (s *Server) channelCreated(ch *channel, inviter string) {
 	body := obj{"created_at": secondsMS(ch.created)}
 	if inviter != "" {
 		body["inviter"] = s.stubOf(inviter)
-	}
-	if !s.withMembers(ch) {
-		delete(body, "members")
 	}
 	s.emit("group_channel:create", ch, "", body)
 	var joined []*user

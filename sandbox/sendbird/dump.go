@@ -36,7 +36,7 @@ func (s *Server) dumpChannel(ch *channel, limit int) obj {
 		members = append(members, obj{
 			"user_id": m.user.id, "nickname": m.user.nickname, "profile_url": m.user.profileURL, "state": m.state(),
 			"role": m.role(), "is_online": m.user.online, "is_active": m.user.active, "is_muted": s.sanctioned(ch.mutes, m.user.id),
-			"read_ts": m.read, "delivered_ts": m.delivered, "unread_message_count": ch.unread(m),
+			"is_typing": ch.typing[m.user.id], "read_ts": m.read, "delivered_ts": m.delivered, "unread_message_count": ch.unread(m),
 		})
 	}
 	messages := []obj{}

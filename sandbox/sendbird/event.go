@@ -15,10 +15,8 @@ func (s *Server) emit(category string, ch *channel, about string, body obj) {
 	body["category"] = category
 	body["app_id"] = s.cfg.AppID
 	if ch != nil {
-		if _, has := body["channel"]; !has {
-			body["channel"] = hookChannel(ch)
-		}
-		if _, has := body["members"]; !has && s.withMembers(ch) {
+		body["channel"] = hookChannel(ch)
+		if s.withMembers(ch, category) {
 			body["members"] = s.hookMembers(ch, category, about)
 		}
 	}
@@ -41,9 +39,17 @@ func (s *Server) subscribed(category string) bool {
 	return h.enabled && h.url != "" && (contains(h.events, "*") || contains(h.events, category))
 }
 
-// withMembers: only on request, only group channels, never supergroups (webhook/events/group-channel).
-func (s *Server) withMembers(ch *channel) bool {
-	return s.st.hook.includeMembers && ch.kind == groupChannels && !ch.super
+// withMembers: only on request, only group channels, never supergroups (webhook/events/group-channel), and not in
+// every category.
+func (s *Server) withMembers(ch *channel, category string) bool {
+	if !s.st.hook.includeMembers || ch.kind != groupChannels || ch.super {
+		return false
+	}
+	switch category {
+	case "group_channel:remove", "group_channel:reaction_add", "group_channel:reaction_delete", "group_channel:report":
+		return false
+	}
+	return strings.HasPrefix(category, "group_channel:") || strings.HasPrefix(category, "profanity_filter:")
 }
 
 func hookChannel(ch *channel) obj {

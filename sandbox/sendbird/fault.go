@@ -213,10 +213,12 @@ func pathMatches(pattern, path string) bool {
 	return len(want) == len(got)
 }
 
+var namedFault = regexp.MustCompile(`^(4\d\d|5\d\d|reset|hang|slow)(-but-sent)?(?:-(\d+m?s))?(?:x(\d+))?$`)
+
 // byName reads a fault out of a user id (its part before @) or a channel's name or URL.
 func (fs *faults) byName(name string) *Fault {
 	local, _, _ := strings.Cut(name, "@")
-	m := regexp.MustCompile(`^(4\d\d|5\d\d|reset|hang|slow)(-but-sent)?(?:-(\d+m?s))?(?:x(\d+))?$`).FindStringSubmatch(local)
+	m := namedFault.FindStringSubmatch(local)
 	if m == nil {
 		return nil
 	}

@@ -56,9 +56,11 @@ func (s *Server) fileURL(base, name string) string {
 	return strings.TrimRight(base, "/") + "/files/" + name
 }
 
+var plainExtension = regexp.MustCompile(`^\.[a-z0-9]{1,10}$`)
+
 // extension takes the name's, if it is harmless, else the type's.
 func extension(name, kind string) string {
-	if ext := strings.ToLower(filepath.Ext(name)); regexp.MustCompile(`^\.[a-z0-9]{1,10}$`).MatchString(ext) {
+	if ext := strings.ToLower(filepath.Ext(name)); plainExtension.MatchString(ext) {
 		return ext
 	}
 	if list, err := mime.ExtensionsByType(kind); err == nil && len(list) > 0 {

@@ -21,6 +21,9 @@ func userRoutes(rt *router) {
 	rt.add("GET /users/{user_id}/unread_message_count", noScope, unreadMessageCount)
 	rt.add("GET /users/{user_id}/unread_channel_count", noScope, unreadChannelCount)
 	rt.add("GET /users/{user_id}/my_group_channels", noScope, myGroupChannels)
+	rt.add("PUT /users/{user_id}/my_group_channels/leave", noScope, leaveMyChannels)
+	rt.add("GET /users/{user_id}/group_channel_count", noScope, groupChannelCount)
+	rt.add("POST /users/{user_id}/token", noScope, createUserToken)
 	rt.add("POST /users/{user_id}/block", noScope, blockUser)
 	rt.add("GET /users/{user_id}/block", noScope, listBlocked)
 	rt.add("DELETE /users/{user_id}/block/{target_id}", noScope, unblockUser)
@@ -53,6 +56,8 @@ func groupRoutes(rt *router) {
 	rt.add("PUT "+ch+"/leave", noScope, leaveChannel)
 	rt.add("PUT "+ch+"/hide", noScope, hideChannel)
 	rt.add("DELETE "+ch+"/hide", noScope, unhideChannel)
+	rt.add("POST "+ch+"/typing", noScope, setTyping(true))
+	rt.add("DELETE "+ch+"/typing", noScope, setTyping(false))
 	rt.add("PUT "+ch+"/messages/mark_as_read", perChannel, markAsRead)
 	rt.add("PUT "+ch+"/messages/mark_as_delivered", noScope, markAsDelivered)
 	rt.add("GET "+ch+"/messages/unread_count", noScope, unreadCounts)
@@ -85,6 +90,14 @@ func sharedRoutes(rt *router) {
 	rt.add("DELETE "+ch+"/ban/{user_id}", noScope, lift(bansOf))
 	metadataRoutes(rt, ch+"/metadata", channelMetadata)
 
+	rt.add("GET "+ch+"/metacounter", noScope, getCounters)
+	rt.add("POST "+ch+"/metacounter", noScope, createCounters)
+	rt.add("PUT "+ch+"/metacounter", noScope, updateCounters)
+	rt.add("DELETE "+ch+"/metacounter", noScope, deleteCounters)
+	rt.add("GET "+ch+"/metacounter/{key}", noScope, getCounters)
+	rt.add("PUT "+ch+"/metacounter/{key}", noScope, updateCounters)
+	rt.add("DELETE "+ch+"/metacounter/{key}", noScope, deleteCounters)
+
 	const m = ch + "/messages"
 	rt.add("POST "+m, perChannel, sendMessage)
 	rt.add("GET "+m, noScope, listMessages)
@@ -101,6 +114,11 @@ func sharedRoutes(rt *router) {
 }
 
 func settingRoutes(rt *router) {
+	rt.add("POST /report/users/{user_id}", noScope, reportUser)
+	rt.add("POST /report/{channel_type}/{channel_url}", noScope, reportChannel)
+	rt.add("POST /report/{channel_type}/{channel_url}/messages/{message_id}", noScope, reportMessage)
+	rt.add("GET /report", noScope, listReports)
+
 	const app = "/applications"
 	rt.add("GET "+app+"/settings/webhook", noScope, getWebhook)
 	rt.add("PUT "+app+"/settings/webhook", noScope, putWebhook)

@@ -197,23 +197,21 @@ func (s *Server) Handler() http.Handler {
 // wallNow is the clock without the tick, for the book and for limits.
 func (s *Server) wallNow() time.Time { return s.cfg.Now() }
 
-// now is the application's clock, ms. Called under mu.
+// now is the application's clock, ms; it never stands before a time given out. Called under mu.
 func (s *Server) now() int64 {
-	if s.st.frozenAt != 0 {
-		return s.st.frozenAt
+	t := s.st.frozenAt
+	if t == 0 {
+		t = s.cfg.Now().UnixMilli() + s.st.offset
 	}
-	return s.cfg.Now().UnixMilli() + s.st.offset
+	return max(t, s.st.lastTime)
 }
 
 // tick is now, and later than every time given before it, so that a mark never covers what came after it. The
 // switch SharedMilliseconds lets several things happen in one millisecond, as in the real service. Called under mu.
 func (s *Server) tick() int64 {
 	t := s.now()
-	if t <= s.st.lastTime {
-		t = s.st.lastTime
-		if !s.sw.SharedMilliseconds {
-			t++
-		}
+	if t == s.st.lastTime && !s.sw.SharedMilliseconds {
+		t++
 	}
 	s.st.lastTime = t
 	return t

@@ -19,7 +19,7 @@ type state struct {
 	tokens   []apiToken
 	allowed  []string // callers' addresses; empty = everybody
 	hook     hookSettings
-	reports  []obj
+	reports  []report
 	offset   int64 // ms the clock is ahead of Config.Now
 	frozenAt int64 // ms at which the clock stands, 0 = it runs
 	burst    map[string][]int64

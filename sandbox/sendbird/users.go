@@ -230,3 +230,15 @@ func pageOf[T any](q *args, name string, list []T, key func(T) string, show func
 }
 
 func seqKey(n int64) string { return fmt.Sprintf("%016x", n) }
+
+// createUserToken gives a session token; expires_at defaults to seven days from now.
+func createUserToken(s *Server, c *call) (any, error) {
+	if _, err := s.st.activeUser(c.path["user_id"]); err != nil {
+		return nil, err
+	}
+	end := c.body.integer("expires_at", s.now()+7*24*3600*1000)
+	if c.body.err != nil {
+		return nil, c.body.err
+	}
+	return obj{"token": s.hex(40), "expires_at": end}, nil
+}
