@@ -70,7 +70,8 @@ func readPage(op string, a *answer, next func(object) any) (page, error) {
 // and brings everything.
 func (p page) has(id string, since time.Time) bool {
 	for _, item := range p.items {
-		if messageID(item) == id && inTime(item, since) {
+		at := eventTime(item)
+		if messageID(item) == id && (at.IsZero() || !at.Before(since)) {
 			return true
 		}
 	}

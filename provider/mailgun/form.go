@@ -56,6 +56,12 @@ func (c *Client) InboundForm(ctx context.Context, r *http.Request, w io.Writer) 
 	if in.MessageID == "" {
 		in.MessageID = bareID(p.header("Message-Id"))
 	}
+	for _, h := range p.headers {
+		if err := p.env.header(&field{name: h[0], r: strings.NewReader(h[1])}); err != nil {
+			return postern.Inbound{}, err
+		}
+	}
+	in.Verdicts = p.env.v
 	return in, p.message(c.boundary(p.env.triple())).write(&sink{w})
 }
 
@@ -80,6 +86,7 @@ type parsed struct {
 	loose       [][2]string // headers that came as fields
 	looseSize   int
 	headers     [][2]string
+	raw         bool // it has a body-mime
 }
 
 type textField struct {
@@ -108,7 +115,10 @@ func (p *parsed) take(f *field) error {
 	case "content-id-map", "attachments":
 		limit = maxMap
 	case "from", "subject":
-		limit = maxHeader
+		limit = 16 << 10
+	case "body-mime":
+		p.raw = true
+		return nil
 	default:
 		return p.other(f)
 	}
@@ -162,12 +172,16 @@ func isAttachment(name string) bool {
 
 // complete reads what is JSON inside the form, when all of it has come.
 func (p *parsed) complete() error {
-	if p.plain == nil && p.html == nil && len(p.files) == 0 {
+	bodyless := p.plain == nil && p.html == nil && len(p.files) == 0
+	if bodyless && p.raw {
 		return postern.Errorf(postern.Invalid, opInbound, "no body-plain: a raw post belongs at the other path")
 	}
 	p.headers = headerList(p.small["message-headers"])
 	if len(p.headers) == 0 {
 		p.headers = p.looseHeaders()
+	}
+	if bodyless && len(p.headers) == 0 {
+		return postern.Errorf(postern.Invalid, opInbound, "neither headers nor a body")
 	}
 	for cid, name := range contentIDs(p.small["content-id-map"]) {
 		for i := range p.files {

@@ -88,7 +88,9 @@ func TestInboundRefused(t *testing.T) {
 		kind    postern.Kind
 		cause   postern.Cause
 	}{
-		{"no signature", func(_ *testing.T, b pair) *http.Request { return urlencodedPost(without(inboundFields(b), "signature")) }, postern.Denied, 0},
+		{"no signature", func(_ *testing.T, b pair) *http.Request {
+			return urlencodedPost(without(inboundFields(b), "signature"))
+		}, postern.Denied, 0},
 		{"forged", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(append([]pair{b, {name: "recipient", value: "a@b"}}, signed("guess", now(), testToken)...))
 		}, postern.Denied, 0},
@@ -104,7 +106,9 @@ func TestInboundRefused(t *testing.T) {
 		{"from the future", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(append([]pair{b, {name: "recipient", value: "a@b"}}, signed(testKey, now().Add(11*time.Minute), testToken)...))
 		}, postern.Denied, postern.CauseStale},
-		{"no timestamp", func(_ *testing.T, b pair) *http.Request { return urlencodedPost(without(inboundFields(b), "timestamp")) }, postern.Invalid, 0},
+		{"no timestamp", func(_ *testing.T, b pair) *http.Request {
+			return urlencodedPost(without(inboundFields(b), "timestamp"))
+		}, postern.Invalid, 0},
 		{"timestamp no number", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(with(inboundFields(b), "timestamp", "soon"))
 		}, postern.Invalid, 0},
@@ -112,7 +116,9 @@ func TestInboundRefused(t *testing.T) {
 		{"token too long", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(append([]pair{b, {name: "recipient", value: "a@b"}}, signed(testKey, now(), strings.Repeat("t", 129))...))
 		}, postern.Invalid, 0},
-		{"no recipient", func(_ *testing.T, b pair) *http.Request { return urlencodedPost(without(inboundFields(b), "recipient")) }, postern.Invalid, 0},
+		{"no recipient", func(_ *testing.T, b pair) *http.Request {
+			return urlencodedPost(without(inboundFields(b), "recipient"))
+		}, postern.Invalid, 0},
 		{"recipient with NUL", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(with(inboundFields(b), "recipient", "a\x00@b"))
 		}, postern.Invalid, 0},

@@ -186,8 +186,11 @@ func (p *part) writeTo(w *bufio.Writer) error {
 	if p.body != nil {
 		return p.body(w)
 	}
-	for _, inner := range p.parts {
-		w.WriteString("\r\n--" + p.boundary + "\r\n")
+	for i, inner := range p.parts {
+		if i > 0 {
+			w.WriteString("\r\n")
+		}
+		w.WriteString("--" + p.boundary + "\r\n")
 		if err := inner.writeTo(w); err != nil {
 			return err
 		}

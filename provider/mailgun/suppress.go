@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/postern-chat/postern"
 )
@@ -14,8 +15,8 @@ import (
 func (c *Client) Lift(ctx context.Context, address string) (err error) {
 	const op = "mailgun.lift"
 	defer c.observe("lift", c.cfg.Now(), &err)
-	if address == "" {
-		// An empty name would make it the call that empties the whole list.
+	if !strings.Contains(address, "@") {
+		// An empty name, or a dot, would make it the call that empties the whole list.
 		return postern.Errorf(postern.Permanent, op, "no address")
 	}
 	var first error

@@ -89,7 +89,10 @@ func readEvent(top map[string]json.RawMessage) (e postern.MailEvent, digest []by
 	e = mailEvent(data)
 	if id := str(data["id"], 200); id != "" {
 		// An id is unique within one day only.
-		e.Key = "mailgun:event:" + id + ":" + strconv.FormatInt(e.At.UnixMicro(), 10)
+		e.Key = "mailgun:event:" + id + ":"
+		if !e.At.IsZero() {
+			e.Key += strconv.FormatInt(e.At.UnixMicro(), 10)
+		}
 	} else {
 		e.Key = "mailgun:event:" + hex.EncodeToString(sum[:])
 	}
@@ -106,7 +109,7 @@ func mailEvent(data object) postern.MailEvent {
 	participant, _ := strconv.ParseUint(str(vars[varParticipant], 32), 10, 64)
 	e := postern.MailEvent{
 		Kind:        eventKind(data),
-		At:          moment(data["timestamp"]),
+		At:          eventTime(data),
 		Delivery:    postern.DeliveryID(str(vars[varDelivery], 200)),
 		Participant: postern.ParticipantID(participant),
 		MessageID:   messageID(data),
@@ -262,17 +265,10 @@ func agentOpener(agent, clientType string) postern.Opener {
 	return postern.OpenedByPerson
 }
 
-// inTime tells whether an event happened in [since, now], as far as it says when.
-func inTime(data object, since time.Time) bool {
-	at := moment(firstSet(data["@timestamp"], data["timestamp"]))
-	return at.IsZero() || !at.Before(since)
-}
-
-func firstSet(values ...any) any {
-	for _, v := range values {
-		if v != nil {
-			return v
-		}
+// eventTime is when it happened; the Logs API has a name of its own for it.
+func eventTime(data object) time.Time {
+	if t := moment(data["timestamp"]); !t.IsZero() {
+		return t
 	}
-	return nil
+	return moment(data["@timestamp"])
 }
