@@ -52,11 +52,11 @@ func (r *Rules) inbound(ctx context.Context, l *store.Lease, j store.Job) (func(
 	if rule.do != doPost && rule.do != doGuest {
 		return r.setAside(j, m, rule), nil
 	}
-	return r.toPosts(ctx, l, j, m, rule)
+	return r.toPosts(ctx, l, j, m, rule, a.Released)
 }
 
 // toPosts makes posts of one mail.
-func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arrived, rule ruling) (func(*store.Tx) error, error) {
+func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arrived, rule ruling, released bool) (func(*store.Tx) error, error) {
 	sent, answered, err := r.answersTo(ctx, m)
 	if err != nil {
 		return nil, err
@@ -69,9 +69,11 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		return r.setAside(j, m, ruling{doHold, "no words of its own were found in it", ""}), nil
 	}
 	batch := posts[0].Batch
-	if before, err := r.Store.Posts(ctx, batch); err != nil {
+	before, err := r.Store.Posts(ctx, batch)
+	if err != nil {
 		return nil, err
-	} else if len(before) > 0 {
+	}
+	if len(before) > 0 && !released {
 		return func(tx *store.Tx) error {
 			if err := tx.Note(r.mailNote(m, "not posted", "the same mail came before", "")); err != nil {
 				return err
@@ -81,6 +83,9 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 	}
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
 		if err := tx.PlanPosts(posts); err != nil {
+			return err
+		}
+		if err := tx.PlanAgain(batch); err != nil {
 			return err
 		}
 		if answered != "" && rule.do == doPost {

@@ -47,6 +47,12 @@ ON CONFLICT (batch, seq) DO NOTHING`, string(p.ID), p.Batch, p.Seq, int64(p.Conv
 	return nil
 }
 
+// PlanAgain lets a batch's posts be tried again that the platform had refused.
+func (tx *Tx) PlanAgain(batch string) error {
+	_, err := tx.exec(`UPDATE posts SET state = ? WHERE batch = ? AND state = ?`, int(Planned), batch, int(Refused))
+	return err
+}
+
 // Reshape puts other posts into the place of one that was not made, and of all after
 // it in its batch: a text that was too long becomes several.
 func (tx *Tx) Reshape(first Post, posts []Post) error {

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"net"
+)
+
 type serveCmd struct{}
 
 // Run runs the gateway until the context ends.
@@ -12,5 +17,15 @@ func (serveCmd) Run(a *app) error {
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
-	return errNotYet("serve")
+	g, err := newGateway(a.ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	ln, err := (&net.ListenConfig{}).Listen(a.ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen (POSTERN_LISTEN) %s cannot be listened on: %w", cfg.Listen, err)
+	}
+	log.Info("postern serves", "listen", ln.Addr().String(), "public_url", cfg.PublicURL, "domain", cfg.Mailgun.Domain, "version", versionLine())
+	return g.Serve(a.ctx, ln)
 }
