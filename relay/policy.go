@@ -67,8 +67,8 @@ func isAddress(s string) bool {
 	return err == nil && a.Address == s && strings.Contains(s, "@")
 }
 
-// remembered drops what our own memory gives reasons against: mailed before, written
-// by us, deleted meanwhile, read meanwhile. Edited messages get their present text.
+// remembered drops what our own memory gives reasons against: mailed before, his own,
+// deleted meanwhile, read meanwhile. Edited messages get their present text.
 func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 	ids := make([]postern.MessageID, len(t.messages))
 	for i, m := range t.messages {
@@ -78,12 +78,9 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 	if err != nil {
 		return err
 	}
-	mailed, ours := map[postern.MessageID]bool{}, map[postern.MessageID]bool{}
+	mailed := map[postern.MessageID]bool{}
 	if t.known.ID != 0 {
 		if mailed, err = r.Store.AlreadyMailed(ctx, t.known.ID, ids); err != nil {
-			return err
-		}
-		if ours, err = r.Store.OurPosts(ctx, t.known.Conversation.ID, ids); err != nil {
 			return err
 		}
 	}
@@ -94,7 +91,7 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 		switch {
 		case twice || mailed[m.ID]:
 			return "mailed before"
-		case ours[m.ID]:
+		case m.Sender.ID == t.user && t.user != "":
 			return "own message"
 		case revisions[m.ID].Removed:
 			return "deleted"

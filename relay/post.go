@@ -123,7 +123,7 @@ func (b *poster) work(ctx context.Context, fn func(*store.Tx) error) error {
 
 // compose makes a post ready for the platform.
 func (b *poster) compose(ctx context.Context, p store.Post) (postern.NewPost, error) {
-	np := postern.NewPost{ID: p.ID, Mark: b.r.Keys.Text(purposeMark, string(p.ID)), Channel: b.channel, User: p.User, Text: p.Text}
+	np := postern.NewPost{ID: p.ID, Mark: b.r.mark(p), Channel: b.channel, User: p.User, Text: p.Text}
 	if len(p.File) == 0 {
 		return np, nil
 	}
@@ -291,7 +291,7 @@ const clockSkew = 5 * time.Minute
 // find looks for our mark among the channel's messages since the call began.
 func (b *poster) find(ctx context.Context, p store.Post) (postern.MessageID, error) {
 	const pages = 20
-	since := p.AttemptedAt.Add(-clockSkew)
+	since, mark := p.AttemptedAt.Add(-clockSkew), b.r.mark(p)
 	for range pages {
 		ms, err := b.r.Platform.Messages(ctx, b.channel, since)
 		if err != nil {
@@ -299,7 +299,7 @@ func (b *poster) find(ctx context.Context, p store.Post) (postern.MessageID, err
 		}
 		newest := since
 		for _, m := range ms {
-			if id, ok := b.r.Keys.OpenText(purposeMark, m.Mark); ok && postern.PostID(id) == p.ID {
+			if m.Mark == mark {
 				return m.ID, nil
 			}
 			if m.CreatedAt.After(newest) {

@@ -49,10 +49,9 @@ func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) store.Plan {
 	skip := func(why string) store.Plan {
 		return store.Plan{Skip: why, Note: store.Note{What: "not mailed", Why: why, Channel: e.Channel.ID, Ref: string(e.Message.ID)}}
 	}
-	if _, ours := r.Keys.OpenText(purposeMark, e.Message.Mark); ours {
-		return skip("own message") // an echo is never mailed
-	}
 	switch {
+	case r.ownLine(e.Message):
+		return skip("our own line")
 	case e.Message.Silent:
 		return skip("silent")
 	case r.When == WhenNever:
@@ -71,6 +70,23 @@ func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) store.Plan {
 		plan.Notes = []store.Note{{What: "not mailed", Why: "not to these members", Channel: e.Channel.ID, Ref: string(e.Message.ID), Detail: absent}}
 	}
 	return plan
+}
+
+// lineMark begins the mark of lines in which we speak for ourselves. They are never
+// mailed. What we post for somebody who answered by mail comes back as any other message
+// does: not to him, because he is its sender, but to the others who are away.
+const lineMark = "line/"
+
+func (r *Rules) mark(p store.Post) string {
+	if p.User == "" && strings.HasPrefix(p.Batch, stopPrefix) {
+		return r.Keys.Text(purposeMark, lineMark+string(p.ID))
+	}
+	return r.Keys.Text(purposeMark, string(p.ID))
+}
+
+func (r *Rules) ownLine(m postern.ChatMessage) bool {
+	id, ours := r.Keys.OpenText(purposeMark, m.Mark)
+	return ours && strings.HasPrefix(id, lineMark)
 }
 
 // audience makes a job in the mail lane of each member who is to get the message, and

@@ -58,10 +58,13 @@ func (r *Rules) tellStopped(tx *store.Tx, t *letterTo) error {
 	return r.tell(tx, p.Conversation, stopBatch(p.Channel, t.person), stopLine(nameOf(t.person, t.user), t.person.Stopped))
 }
 
+// stopPrefix begins the batches in which we speak for ourselves.
+const stopPrefix = "stop-"
+
 // stopBatch names the line that tells of one stop in one conversation, so that it is
 // told once.
 func stopBatch(ch postern.ChannelID, p postern.Person) string {
-	return "stop-" + hash(string(ch)+"/"+string(p.UserID)+"/"+strconv.FormatInt(p.StoppedAt.UnixMilli(), 10))
+	return stopPrefix + hash(string(ch)+"/"+string(p.UserID)+"/"+strconv.FormatInt(p.StoppedAt.UnixMilli(), 10))
 }
 
 func nameOf(p postern.Person, u postern.UserID) string {
