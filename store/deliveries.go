@@ -123,7 +123,7 @@ const deliveryColumns = `id, participant_id, state, message_id, provider_id, rec
 
 func scanDelivery(scan func(...any) error) (d Delivery, err error) {
 	var created, attempted, delivered, opened, answered int64
-	err = scan(&d.ID, &d.Participant, &d.State, &d.MessageID, &d.ProviderID, &d.Recipient, &d.Content, &d.NewestAt, &created, &attempted, &delivered, &opened, &answered, &d.Detail)
+	err = scan(&d.ID, (*signed)(&d.Participant), &d.State, &d.MessageID, &d.ProviderID, &d.Recipient, &d.Content, &d.NewestAt, &created, &attempted, &delivered, &opened, &answered, &d.Detail)
 	d.CreatedAt, d.AttemptedAt, d.DeliveredAt, d.OpenedAt, d.AnsweredAt = at(created), at(attempted), at(delivered), at(opened), at(answered)
 	return d, err
 }
@@ -131,9 +131,9 @@ func scanDelivery(scan func(...any) error) (d Delivery, err error) {
 func (s *Store) delivery(ctx context.Context, where string, arg any) (d Delivery, ok bool, err error) {
 	st, err := s.reads.get(ctx, s, `SELECT `+deliveryColumns+` WHERE `+where)
 	if err != nil {
-		return d, false, unreachable("store.read", err)
+		return d, false, fault("store.read", err)
 	}
-	d, err = scanDelivery(st.QueryRowContext(ctx, arg).Scan)
+	d, err = scanDelivery(st.QueryRowContext(ctx, clean([]any{arg})...).Scan)
 	ok, err = found(err)
 	return d, ok, err
 }
@@ -212,11 +212,12 @@ func (s *Store) messageSet(ctx context.Context, query string, args []any, ids []
 	out := map[postern.MessageID]bool{}
 	for len(ids) > 0 {
 		n := min(len(ids), perLane)
+		places := inLength(n)
 		a := args[:len(args):len(args)]
-		for _, id := range ids[:n] {
-			a = append(a, string(id))
+		for i := range places {
+			a = append(a, string(ids[min(i, n-1)]))
 		}
-		rows, err := s.query(ctx, query+in(n), a...)
+		rows, err := s.query(ctx, query+in(places), a...)
 		if err != nil {
 			return nil, err
 		}
@@ -230,6 +231,17 @@ func (s *Store) messageSet(ctx context.Context, query string, args []any, ids []
 		ids = ids[n:]
 	}
 	return out, nil
+}
+
+// inLength rounds the length of a list up, so that there are few different statements.
+func inLength(n int) int {
+	switch {
+	case n == 1:
+		return 1
+	case n <= 10:
+		return 10
+	}
+	return perLane
 }
 
 // in makes "(?, ?, ?)".

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"math/rand/v2"
@@ -70,13 +71,20 @@ type Job struct {
 // Lease is the right to work a lane until it runs out, and the lane's first jobs.
 type Lease struct {
 	Lane  string
-	Jobs  []Job // in order; at least one; never more than perLane
+	Jobs  []Job // in order; none if they were withdrawn; never more than perLane
 	fence int64
 }
 
 // perLane is how many jobs of one lane are handed out at once; a burst larger than
 // that becomes several mails.
 const perLane = 100
+
+// perLaneBytes bounds what is read of one lane at once: a burst of large mails must
+// not fill the memory. The first job is always handed out.
+const perLaneBytes = 4 << 20
+
+// maxKey bounds what stands in an index, in bytes: PostgreSQL takes no more than 2,700.
+const maxKey = 1000
 
 // arrival is an Arrival on its way through a writer.
 type arrival struct {
@@ -89,12 +97,15 @@ type arrival struct {
 // Record stores an arrival durably. It tells the event's id, and whether the same
 // had been recorded before: then nothing new was stored and the id is the first
 // one's. The same Dedup with another Digest is Denied (CauseReplayed). CauseBusy: too
-// many wait.
+// many wait. Invalid: a key or lane is longer than 1,000 bytes.
 func (s *Store) Record(ctx context.Context, in Arrival) (id int64, duplicate bool, err error) {
-	a := &arrival{Arrival: in}
+	a, err := newArrival(in)
+	if err != nil {
+		return 0, false, err
+	}
 	lane := ""
-	if len(in.Jobs) > 0 {
-		lane = in.Jobs[0].Lane
+	if len(a.Jobs) > 0 {
+		lane = a.Jobs[0].Lane
 	}
 	if err := s.writer(lane).submit(ctx, &op{arrival: a}); err != nil {
 		return 0, false, err
@@ -102,8 +113,41 @@ func (s *Store) Record(ctx context.Context, in Arrival) (id int64, duplicate boo
 	if a.replayed {
 		return a.id, true, postern.Errorf(postern.Denied, "store.record", "recorded before with another content").Because(postern.CauseReplayed)
 	}
-	s.added()
+	if !a.duplicate && len(a.Jobs) > 0 {
+		s.added()
+	}
 	return a.id, a.duplicate, nil
+}
+
+func newArrival(in Arrival) (*arrival, error) {
+	in.Source, in.Dedup, in.Ref = text(in.Source), text(in.Dedup), text(in.Ref)
+	if len(in.Dedup) > maxKey {
+		return nil, postern.Errorf(postern.Invalid, "store.record", "a key of %d bytes", len(in.Dedup))
+	}
+	jobs := make([]LaneJob, len(in.Jobs))
+	for i, j := range in.Jobs {
+		if err := j.check(); err != nil {
+			return nil, err
+		}
+		jobs[i] = j.clean()
+	}
+	in.Jobs = jobs
+	if in.Body == nil {
+		in.Body = []byte{}
+	}
+	return &arrival{Arrival: in}, nil
+}
+
+func (j LaneJob) clean() LaneJob {
+	j.Lane, j.Kind = text(j.Lane), text(j.Kind)
+	return j
+}
+
+func (j LaneJob) check() error {
+	if len(j.Lane) > maxKey {
+		return postern.Errorf(postern.Invalid, "store.lane", "a lane's name of %d bytes", len(j.Lane))
+	}
+	return nil
 }
 
 // repeated classes an arrival whose key was there already.
@@ -112,102 +156,16 @@ func (a *arrival) repeated(id int64, digest []byte) {
 	a.replayed = !bytes.Equal(digest, a.Digest)
 }
 
-// byLane gives all jobs of the arrivals in order of lane, and within a lane in
-// order of arrival: rows are locked in one order everywhere.
-func byLane(in []*arrival, now int64) []laneJob {
-	var out []laneJob
-	for _, a := range in {
-		if a.duplicate {
-			continue
-		}
-		for _, j := range a.Jobs {
-			out = append(out, newLaneJob(j, a.id, now))
-		}
-	}
-	slices.SortStableFunc(out, func(a, b laneJob) int { return cmpString(a.Lane, b.Lane) })
-	return out
-}
-
-type laneJob struct {
-	LaneJob
-	event    int64
-	due, cap int64
-}
-
-func newLaneJob(j LaneJob, event, now int64) laneJob {
-	due := now + j.Delay.Milliseconds()
-	return laneJob{LaneJob: j, event: event, due: due, cap: max(due, now+j.Cap.Milliseconds())}
-}
-
-func cmpString(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-// upsertLane wakes a lane for a new job. A lane that waits keeps waiting (its quiet
-// begins anew as far as cap_at allows); a leased one keeps its lease, because a
-// lease sets due_at and cap_at alike, and is looked at again when it is released.
-const upsertLane = `INSERT INTO lanes (lane, due_at, cap_at) VALUES (?, ?, ?)
-ON CONFLICT (lane) DO UPDATE SET due_at = CASE
- WHEN lanes.cap_at < excluded.due_at THEN lanes.cap_at
- WHEN lanes.due_at > excluded.due_at THEN lanes.due_at
- ELSE excluded.due_at END`
-
-const insertJob = `INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at) VALUES (?, ?, ?, ?, ?, ?, ?)`
-
-// Add puts jobs into lanes.
-func (tx *Tx) Add(jobs ...LaneJob) error {
-	out := make([]laneJob, 0, len(jobs))
-	for _, j := range jobs {
-		out = append(out, newLaneJob(j, 0, tx.now))
-	}
-	return tx.add(out)
-}
-
-// AddFor puts jobs that belong to a recorded event into lanes.
-func (tx *Tx) AddFor(event int64, jobs ...LaneJob) error {
-	out := make([]laneJob, 0, len(jobs))
-	for _, j := range jobs {
-		out = append(out, newLaneJob(j, event, tx.now))
-	}
-	return tx.add(out)
-}
-
-func (tx *Tx) add(jobs []laneJob) error {
-	slices.SortStableFunc(jobs, func(a, b laneJob) int { return cmpString(a.Lane, b.Lane) })
-	for _, j := range jobs {
-		// The lane's row is locked before the job gets its id, so that ids within a lane
-		// become visible in order.
-		if _, err := tx.exec(upsertLane, j.Lane, j.due, j.cap); err != nil {
-			return err
-		}
-		if _, err := tx.exec(insertJob, j.Lane, j.Kind, j.event, j.Args, j.due, j.cap, tx.now); err != nil {
-			return err
-		}
-	}
-	tx.committed(tx.w.s.added)
-	return nil
-}
-
 // Claim leases up to max lanes that are due, each with its first jobs. Nobody else
 // gets them until they are released or the lease runs out.
 func (s *Store) Claim(ctx context.Context, max int) ([]*Lease, error) {
 	fence := rand.Int64N(1<<62) + 1
 	var lanes []string
-	err := s.writer("").do(ctx, func(tx *Tx) (err error) {
-		lanes, err = s.dialect.claim(tx, tx.now, tx.now+s.cfg.Lease.Milliseconds(), fence, max)
+	err := s.writer("").submit(ctx, &op{claims: true, fn: func(tx *Tx) (err error) {
+		lanes, err = s.dialect.claim(tx, tx.now+s.cfg.Lease.Milliseconds(), fence, max)
 		return err
-	})
+	}})
 	if err != nil || len(lanes) == 0 {
-		return nil, err
-	}
-	jobs, err := s.dialect.jobs(ctx, s, lanes, perLane)
-	if err != nil {
 		return nil, err
 	}
 	leases := make([]*Lease, 0, len(lanes))
@@ -216,10 +174,28 @@ func (s *Store) Claim(ctx context.Context, max int) ([]*Lease, error) {
 		l := &Lease{Lane: name, fence: fence}
 		leases, byName[name] = append(leases, l), l
 	}
+	jobs, err := s.dialect.jobs(ctx, s, lanes, perLane)
+	if err != nil {
+		return nil, s.unclaim(ctx, leases, err)
+	}
 	for _, j := range jobs {
-		byName[j.Lane].Jobs = append(byName[j.Lane].Jobs, j)
+		l := byName[j.Lane]
+		l.Jobs = append(l.Jobs, j)
 	}
 	return leases, nil
+}
+
+// unclaim gives lanes back whose jobs could not be read, so that nobody has to wait
+// for the end of their leases.
+func (s *Store) unclaim(ctx context.Context, leases []*Lease, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	for _, l := range leases {
+		if s.Finish(ctx, l, nil) != nil {
+			break
+		}
+	}
+	return cause
 }
 
 // NextDue tells when the next lane wants a worker; false if none does.
@@ -241,12 +217,7 @@ func Lost(err error) bool { return postern.CauseOf(err) == postern.CauseStale }
 // Work runs fn in a transaction, if the lane is still the lease's. The fence keeps
 // an owner who was late from writing.
 func (s *Store) Work(ctx context.Context, l *Lease, fn func(tx *Tx) error) error {
-	return s.writer(l.Lane).do(ctx, func(tx *Tx) error {
-		if err := tx.hold(l); err != nil {
-			return err
-		}
-		return fn(tx)
-	})
+	return s.writer(l.Lane).submit(ctx, &op{lease: l, fn: fn})
 }
 
 // Finish runs fn like Work and gives the lane back: to be due when its next job is,
@@ -258,148 +229,52 @@ func (s *Store) Finish(ctx context.Context, l *Lease, fn func(tx *Tx) error) err
 				return err
 			}
 		}
-		return tx.release(l)
+		h := tx.held[l.Lane]
+		h.fence = 0
+		tx.held[l.Lane], tx.released, tx.touched = h, append(tx.released, l.Lane), true
+		tx.committed(tx.w.s.signal)
+		return nil
 	})
 }
 
 // Extend makes leases last longer, from now. Those that are no longer the caller's
 // are left alone.
 func (s *Store) Extend(ctx context.Context, leases []*Lease) error {
-	if len(leases) == 0 {
-		return nil
-	}
-	slices.SortFunc(leases, func(a, b *Lease) int { return cmpString(a.Lane, b.Lane) })
-	return s.writer(leases[0].Lane).do(ctx, func(tx *Tx) error {
-		until := tx.now + s.cfg.Lease.Milliseconds()
-		for _, l := range leases {
-			if _, err := tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ? AND fence = ?`, until, until, l.Lane, l.fence); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (tx *Tx) hold(l *Lease) error {
-	var one int64
-	ok, err := tx.one(`SELECT fence FROM lanes WHERE lane = ? AND fence = ?`+tx.w.s.dialect.lock(), []any{l.Lane, l.fence}, &one)
-	if err == nil && !ok {
-		return errLost
-	}
-	return err
-}
-
-// release recomputes when the lane is due. It stands in a statement of its own
-// after hold has locked the row: only so does it see the jobs that were added while
-// the lane was worked.
-func (tx *Tx) release(l *Lease) error {
-	var head, cap, last sql.NullInt64
-	_, err := tx.one(`SELECT MAX(due_at), (SELECT cap_at FROM jobs WHERE lane = ? ORDER BY id LIMIT 1), MIN(id) FROM jobs WHERE lane = ?`,
-		[]any{l.Lane, l.Lane}, &last, &cap, &head)
-	if err != nil {
-		return err
-	}
-	if !head.Valid {
-		_, err := tx.exec(`DELETE FROM lanes WHERE lane = ?`, l.Lane)
-		return err
-	}
-	due := min(last.Int64, cap.Int64)
-	if due <= tx.now {
-		tx.committed(tx.w.s.signal)
-	}
-	_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = 0 WHERE lane = ?`, due, cap.Int64, l.Lane)
-	return err
-}
-
-// Done takes finished jobs out of their lane.
-func (tx *Tx) Done(jobs ...Job) error {
-	for _, j := range jobs {
-		if _, err := tx.exec(`DELETE FROM jobs WHERE id = ?`, j.ID); err != nil {
+	leases = slices.Clone(leases)
+	slices.SortFunc(leases, func(a, b *Lease) int { return cmp.Compare(a.Lane, b.Lane) })
+	for part := range slices.Chunk(leases, maxGroup) {
+		err := s.writer(part[0].Lane).do(ctx, func(tx *Tx) error {
+			return s.dialect.extend(tx, part, tx.now+s.cfg.Lease.Milliseconds())
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Become turns a job into another one at the same place of its lane, due at once.
-func (tx *Tx) Become(j Job, kind string, args []byte) error {
-	_, err := tx.exec(`UPDATE jobs SET kind = ?, args = ?, attempts = 0, due_at = ?, cap_at = ? WHERE id = ?`, kind, args, tx.now, tx.now, j.ID)
-	return err
-}
-
-// Retry puts a job off. Its lane waits with it: order goes before speed.
-func (tx *Tx) Retry(j Job, due time.Time) error {
-	_, err := tx.exec(`UPDATE jobs SET attempts = attempts + 1, due_at = ?, cap_at = ? WHERE id = ?`, ms(due), ms(due), j.ID)
-	return err
-}
-
-// Again puts a job off without counting an attempt: it waits for something, it did
-// not fail.
-func (tx *Tx) Again(j Job, due time.Time) error {
-	_, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE id = ?`, ms(due), ms(due), j.ID)
-	return err
-}
-
-// Bury gives a job up: it goes to the dead letters and its lane goes on.
-func (tx *Tx) Bury(j Job, reason string) error {
-	_, err := tx.exec(`INSERT INTO dead_jobs (id, lane, kind, event_id, args, attempts, died_at, reason)
-SELECT id, lane, kind, event_id, args, attempts, ?, ? FROM jobs WHERE id = ? ON CONFLICT (id) DO NOTHING`, tx.now, reason, j.ID)
-	if err != nil {
-		return err
+// dueOf tells when a lane is due whose first job is this one: now if what it waited
+// for came while the lane was worked; at its own time; or, while its quiet window is
+// open, when the last of the jobs behind it wants.
+func dueOf(head laneHead, poked string, now int64) (due, limit int64) {
+	switch {
+	case poked != "" && poked == head.kind:
+		return now, now
+	case head.due < head.cap && head.cap > now:
+		return min(head.cap, max(head.due, head.latest)), head.cap
 	}
-	return tx.Done(j)
+	return head.cap, head.cap
 }
 
-// Poke makes a waiting lane due at once, if its first job is of this kind: what it
-// waits for has come.
-func (tx *Tx) Poke(lane, kind string) error {
-	var id int64
-	ok, err := tx.one(`SELECT id FROM lanes JOIN jobs ON jobs.lane = lanes.lane WHERE lanes.lane = ? AND fence = 0 AND jobs.kind = ?
- AND jobs.id = (SELECT MIN(id) FROM jobs WHERE lane = ?)`, []any{lane, kind, lane}, &id)
-	if err != nil || !ok {
-		return err
-	}
-	if _, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE id = ?`, tx.now, tx.now, id); err != nil {
-		return err
-	}
-	tx.committed(tx.w.s.added)
-	_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ? AND fence = 0`, tx.now, tx.now, lane)
-	return err
+// laneHead is the first job of a lane, as far as it decides when the lane is due.
+type laneHead struct {
+	id       int64
+	kind     string
+	due, cap int64
+	latest   int64 // due_at of the jobs behind it, if its quiet window is open
 }
 
-// Pending tells how many jobs a lane still has.
-func (s *Store) Pending(ctx context.Context, lane string) (n int, err error) {
-	_, err = s.one(ctx, `SELECT COUNT(*) FROM jobs WHERE lane = ?`, []any{lane}, &n)
-	return n, err
-}
-
-// Backlog is the state of all lanes, for metrics.
-type Backlog struct {
-	Jobs, Lanes, Dead int64
-	Oldest            time.Time // when the oldest open job was added; zero if none
-}
-
-// Backlog counts what is open. It reads every open job.
-func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
-	var oldest sql.NullInt64
-	_, err = s.one(ctx, `SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM lanes), (SELECT COUNT(*) FROM dead_jobs), (SELECT MIN(added_at) FROM jobs)`,
-		nil, &b.Jobs, &b.Lanes, &b.Dead, &oldest)
-	b.Oldest = at(oldest.Int64)
-	return b, err
-}
-
-const jobColumns = `j.id, j.lane, j.kind, j.args, j.attempts, j.due_at, j.added_at, e.id, e.source, e.received_at, e.body, e.content, e.content_ref`
-
-func scanJob(rows *sql.Rows) (Job, error) {
-	var j Job
-	var due, added int64
-	var id, received sql.NullInt64
-	var source, ref sql.NullString
-	var body, content []byte
-	err := rows.Scan(&j.ID, &j.Lane, &j.Kind, &j.Args, &j.Attempts, &due, &added, &id, &source, &received, &body, &content, &ref)
-	j.DueAt, j.AddedAt = at(due), at(added)
-	if id.Valid {
-		j.Event = &Event{ID: id.Int64, Source: source.String, ReceivedAt: at(received.Int64), Body: body, Content: content, Ref: ref.String}
-	}
-	return j, err
-}
+// latestDue is laneHead.latest in SQL. Only while the window is open the jobs that one
+// lease hands out are looked at: a lane may be very long.
+const latestDue = `CASE WHEN due_at < cap_at AND cap_at > ? THEN
+ (SELECT MAX(due_at) FROM (SELECT due_at FROM jobs b WHERE b.lane = jobs.lane ORDER BY b.id LIMIT 100) AS few) ELSE 0 END`

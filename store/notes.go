@@ -38,7 +38,7 @@ func (n Note) of(event int64) Note {
 // Note writes a note.
 func (tx *Tx) Note(n Note) error {
 	_, err := tx.exec(`INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		tx.now, n.What, n.Why, string(n.Channel), string(n.User), n.Ref, n.Ref2, n.Detail)
+		tx.now, n.What, short(n.Why, maxReason), string(n.Channel), string(n.User), short(n.Ref, maxKey), short(n.Ref2, maxKey), short(n.Detail, maxReason))
 	return err
 }
 

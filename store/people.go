@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/postern-chat/postern"
 )
@@ -22,15 +23,28 @@ func personDest(p *postern.Person, stopped *int64) []any {
 }
 
 // PutPeople writes people, new or changed. A new address lifts a stop: it was the old
-// address that failed.
+// address that failed; another case of its letters is no new address. Many are written
+// in parts, in order. Invalid: a user id is longer than 1,000 bytes.
 func (s *Store) PutPeople(ctx context.Context, people ...postern.Person) error {
+	for part := range slices.Chunk(people, maxGroup) {
+		if err := s.putPeople(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) putPeople(ctx context.Context, people []postern.Person) error {
 	return s.Do(ctx, func(tx *Tx) error {
 		for _, p := range people {
+			if len(p.UserID) > maxKey {
+				return postern.Errorf(postern.Invalid, "store.people", "a user id of %d bytes", len(p.UserID))
+			}
 			_, err := tx.exec(`INSERT INTO people (user_id, email, name, locale, time_zone, updated_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, locale = excluded.locale, time_zone = excluded.time_zone, updated_at = excluded.updated_at,
- stopped = CASE WHEN people.email = excluded.email THEN people.stopped ELSE '' END,
- stopped_detail = CASE WHEN people.email = excluded.email THEN people.stopped_detail ELSE '' END,
- stopped_at = CASE WHEN people.email = excluded.email THEN people.stopped_at ELSE 0 END,
+ stopped = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped ELSE '' END,
+ stopped_detail = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped_detail ELSE '' END,
+ stopped_at = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped_at ELSE 0 END,
  email = excluded.email`, string(p.UserID), p.Email, p.Name, p.Locale, p.TimeZone, tx.now)
 			if err != nil {
 				return err
@@ -114,11 +128,24 @@ type Participant struct {
 	Conversation
 }
 
+// signed reads an id that has 64 bits from a column that counts from -2^63.
+type signed postern.ParticipantID
+
+// Scan implements sql.Scanner.
+func (id *signed) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("an id of type %T", v)
+	}
+	*id = signed(n) //nolint:gosec // the same 64 bits
+	return nil
+}
+
 const participantColumns = `p.id, p.user_id, p.muted_at, p.revoked_at, p.read_at, p.own_read_at, p.own_read_upto, p.own_delivered_upto,
  c.id, c.platform, c.channel, c.name, c.subject, c.root_id FROM participants p JOIN conversations c ON c.id = p.conversation_id`
 
 func (p *Participant) dest(muted, revoked *int64) []any {
-	return []any{&p.ID, &p.User, muted, revoked, &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
+	return []any{(*signed)(&p.ID), &p.User, muted, revoked, &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
 		&p.Conversation.ID, &p.Platform, &p.Channel, &p.Name, &p.Subject, &p.RootID}
 }
 
@@ -168,6 +195,12 @@ type NewConversation struct {
 // EnsureParticipant gives the participant of a channel and user, and makes him and
 // the conversation if they are new; id is the new participant's, random.
 func (tx *Tx) EnsureParticipant(c NewConversation, user postern.UserID, id postern.ParticipantID) (p Participant, err error) {
+	// Looked for first: ON CONFLICT DO UPDATE would lock the conversation's row every
+	// time, and all its members' mails would wait for one another.
+	p, ok, err := tx.participantOf(c, user)
+	if err != nil || ok && (c.Name == "" || c.Name == p.Name) {
+		return p, err
+	}
 	_, err = tx.exec(`INSERT INTO conversations (platform, channel, name, subject, root_id, created_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (platform, channel) DO UPDATE SET name = excluded.name WHERE conversations.name <> excluded.name AND excluded.name <> ''`,
 		c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, tx.now)
@@ -180,14 +213,19 @@ SELECT ?, id, ?, ? FROM conversations WHERE platform = ? AND channel = ? ON CONF
 	if err != nil {
 		return p, err
 	}
-	var muted, revoked int64
-	ok, err := tx.one(`SELECT `+participantColumns+` WHERE c.platform = ? AND c.channel = ? AND p.user_id = ?`,
-		[]any{c.Platform, string(c.Channel), string(user)}, p.dest(&muted, &revoked)...)
+	p, ok, err = tx.participantOf(c, user)
 	if err == nil && !ok {
 		err = fmt.Errorf("participant of %s was not kept", c.Platform)
 	}
-	p.Muted, p.Revoked = muted != 0, revoked != 0
 	return p, err
+}
+
+func (tx *Tx) participantOf(c NewConversation, user postern.UserID) (p Participant, ok bool, err error) {
+	var muted, revoked int64
+	ok, err = tx.one(`SELECT `+participantColumns+` WHERE c.platform = ? AND c.channel = ? AND p.user_id = ?`,
+		[]any{c.Platform, string(c.Channel), string(user)}, p.dest(&muted, &revoked)...)
+	p.Muted, p.Revoked = muted != 0, revoked != 0
+	return p, ok, err
 }
 
 // SetMuted lets a participant out of a conversation's mail, or in again.
@@ -219,13 +257,14 @@ func (tx *Tx) SawRead(platform string, ch postern.ChannelID, r postern.ReadMark)
 	return err
 }
 
-// Marked keeps that we moved a participant's marks: over messages up to upto.
+// Marked keeps that we moved a participant's marks: over messages up to upto. What was
+// covered stays so.
 func (tx *Tx) Marked(id postern.ParticipantID, read bool, upto int64) error {
 	q := `UPDATE participants SET own_delivered_upto = ? WHERE id = ? AND own_delivered_upto < ?`
 	args := []any{upto, int64(id), upto}
 	if read {
-		q = `UPDATE participants SET own_read_upto = ?, own_read_at = ? WHERE id = ?`
-		args = []any{upto, tx.now, int64(id)}
+		q = `UPDATE participants SET own_read_upto = CASE WHEN own_read_upto < ? THEN ? ELSE own_read_upto END, own_read_at = ? WHERE id = ?`
+		args = []any{upto, upto, tx.now, int64(id)}
 	}
 	_, err := tx.exec(q, args...)
 	return err

@@ -3,11 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
+	"maps"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,14 +17,7 @@ import (
 // postgres is the dialect of PostgreSQL: any number of processes, two writers in each.
 type postgres struct{}
 
-const (
-	pgWriters = 2
-	// notifyEvery bounds how often other replicas are told that lanes are due. NOTIFY
-	// takes an instance-wide lock at commit, so it never stands in an accepting
-	// transaction and is sent for many at once.
-	notifyEvery = 15 * time.Millisecond
-	notifyName  = "postern_lanes"
-)
+const pgWriters = 2
 
 func (s *Store) openPostgres(ctx context.Context) error {
 	cfg, err := pgx.ParseConfig(s.cfg.Database)
@@ -35,15 +26,18 @@ func (s *Store) openPostgres(ctx context.Context) error {
 		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
 	}
 	s.dialect = postgres{}
-	pool := func(n int) *sql.DB {
-		db := stdlib.OpenDB(*cfg)
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "postern"
+	}
+	pool := func(n int, opts ...stdlib.OptionOpenDB) *sql.DB {
+		db := stdlib.OpenDB(*cfg, opts...)
 		db.SetMaxOpenConns(n)
 		db.SetMaxIdleConns(n)
 		s.close = append(s.close, db.Close)
 		return db
 	}
-	s.wdb, s.db = pool(pgWriters), pool(s.cfg.MaxConnections)
-	if err := migrate(ctx, s.db, "postgres", "migrations/postgres"); err != nil {
+	s.wdb, s.db = pool(pgWriters, stdlib.OptionAfterConnect(writing)), pool(s.cfg.MaxConnections)
+	if err := migratePostgres(ctx, s.db); err != nil {
 		return err
 	}
 	s.startWriters(pgWriters)
@@ -51,49 +45,139 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	return nil
 }
 
-func (postgres) rebind(query string) string { return numbered(query) }
-func (postgres) begin() string              { return "BEGIN" }
-func (postgres) lock() string               { return " FOR UPDATE" }
-
-// broken: whatever is not the server's own word on a statement leaves the connection
-// in an unknown state; so do shutdown and lost sessions (class 57).
-func (postgres) broken(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return len(pg.Code) == 5 && pg.Code[:2] == "57" || errors.Is(err, driver.ErrBadConn)
-	}
-	return postern.KindOf(err) == postern.Internal || errors.Is(err, driver.ErrBadConn)
+// writing prepares a writer's connection. A commit must be on the disk when it is
+// answered. A process that is frozen or cut off in a transaction must not hold its rows
+// for longer than a lease.
+func writing(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '10s', false), set_config('lock_timeout', '10s', false),
+ set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`)
+	return err
 }
 
-func (postgres) record(tx *Tx, in []*arrival) error {
-	if err := numberArrivals(tx, in); err != nil {
-		return err
+func (postgres) rebind(query string) string { return numbered(query) }
+
+// begin names the isolation that release needs: it must see what was committed while
+// it waited for a lane's row, whatever the server's default is.
+func (postgres) begin() string { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
+func (postgres) alone() bool   { return true }
+func (postgres) lock() string  { return " FOR UPDATE" }
+
+func (postgres) alive(c *sql.Conn) bool {
+	alive := false
+	err := c.Raw(func(dc any) error {
+		if sc, ok := dc.(*stdlib.Conn); ok {
+			alive = !sc.Conn().IsClosed()
+		}
+		return nil
+	})
+	return alive && err == nil
+}
+
+// ownFaultPostgres tells whether PostgreSQL blames the statement or its values:
+// classes 22, 23, 42 and 54 (data, constraint, syntax, limits).
+func ownFaultPostgres(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || len(e.Code) != 5 {
+		return false
 	}
+	switch e.Code[:2] {
+	case "22", "23", "42", "54":
+		return true
+	}
+	return false
+}
+
+// recordAll does everything in one statement, hence one round trip and no BEGIN:
+// events, in order of key so that two groups never wait for each other's keys
+// crosswise; then for those that were new the lanes, in order too; then, when all
+// lanes' rows are locked, the jobs, so that ids within a lane become visible in order.
+const recordAll = `WITH input AS MATERIALIZED (
+ SELECT nextval(pg_get_serial_sequence('events', 'id')) AS id, t.*
+ FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, n)
+), stored AS (
+ INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref)
+ SELECT id, source, dedup, digest, ?::bigint, body, content, ref FROM input ORDER BY dedup COLLATE "C", n
+ ON CONFLICT DO NOTHING RETURNING id
+), work AS MATERIALIZED (
+ SELECT j.*, stored.id AS event
+ FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(of, lane, kind, args, due, cap, n)
+ JOIN input ON input.n = j.of JOIN stored ON stored.id = input.id
+), woken AS (
+ INSERT INTO lanes (lane, due_at, cap_at)
+ SELECT lane, LEAST(MAX(due), (array_agg(cap ORDER BY n))[1]), (array_agg(cap ORDER BY n))[1] FROM work GROUP BY lane ORDER BY lane COLLATE "C"
+ ON CONFLICT (lane) DO UPDATE SET due_at = LEAST(lanes.cap_at, GREATEST(lanes.due_at, excluded.due_at)) RETURNING lane
+), added AS (
+ INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
+ SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
+)
+SELECT input.n, input.id, stored.id IS NULL FROM input LEFT JOIN stored ON stored.id = input.id`
+
+func (postgres) record(tx *Tx, in []*arrival) error {
 	n := len(in)
-	ids, sources, keys := make([]int64, n), make([]string, n), make([]*string, n)
-	digests, bodies, contents, refs := make([][]byte, n), make([][]byte, n), make([][]byte, n), make([]string, n)
+	sources, keys, digests := make([]string, n), make([]*string, n), make([][]byte, n)
+	bodies, contents, refs := make([][]byte, n), make([][]byte, n), make([]string, n)
+	var jobs jobColumnsOf
 	for i, a := range in {
-		ids[i], sources[i], digests[i], bodies[i], contents[i], refs[i] = a.id, a.Source, a.Digest, a.Body, a.Content, a.Ref
+		a.duplicate, a.replayed = false, false
+		sources[i], digests[i], bodies[i], contents[i], refs[i] = a.Source, a.Digest, a.Body, a.Content, a.Ref
 		if a.Dedup != "" {
 			keys[i] = &a.Dedup
 		}
-	}
-	// Inserted in order of key: two groups never wait for each other's keys crosswise.
-	rows, err := tx.query(`INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref)
-SELECT i, s, k, d, ?::bigint, b, c, r FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[]) AS t(i, s, k, d, b, c, r)
-ORDER BY k, i ON CONFLICT DO NOTHING RETURNING id`, tx.now, ids, sources, keys, digests, bodies, contents, refs)
-	if err != nil {
-		return err
-	}
-	stored, err := collect(rows, func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) })
-	if err != nil {
-		return err
-	}
-	if len(stored) < n {
-		if err := findRepeats(tx, in, stored); err != nil {
-			return err
+		for _, j := range a.Jobs {
+			jobs.append(newLaneJob(j, int64(i+1), tx.now))
 		}
 	}
+	type outcome struct {
+		n, id    int64
+		repeated bool
+	}
+	out, err := all(tx, func(r *sql.Rows) (o outcome, err error) { return o, r.Scan(&o.n, &o.id, &o.repeated) }, recordAll,
+		sources, keys, digests, bodies, contents, refs, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now)
+	if err != nil {
+		return err
+	}
+	repeats := map[string][]*arrival{}
+	for _, o := range out {
+		a := in[o.n-1]
+		if a.id = o.id; o.repeated {
+			repeats[a.Dedup] = append(repeats[a.Dedup], a)
+		}
+	}
+	if err := findFirsts(tx, repeats); err != nil {
+		return err
+	}
+	return noteArrivals(tx, in)
+}
+
+// findFirsts finds what arrivals repeat.
+func findFirsts(tx *Tx, repeats map[string][]*arrival) error {
+	if len(repeats) == 0 {
+		return nil
+	}
+	keys := slices.Sorted(maps.Keys(repeats))
+	type first struct {
+		id     int64
+		key    string
+		digest []byte
+	}
+	firsts, err := all(tx, func(r *sql.Rows) (f first, err error) { return f, r.Scan(&f.id, &f.key, &f.digest) },
+		`SELECT id, dedup, digest FROM events WHERE dedup = ANY(?::text[])`, keys)
+	if err != nil {
+		return err
+	}
+	for _, f := range firsts {
+		for _, a := range repeats[f.key] {
+			a.repeated(f.id, f.digest)
+		}
+		delete(repeats, f.key)
+	}
+	if len(repeats) > 0 { // taken away in between
+		return tx.fail(errors.New("what an arrival repeats is gone"))
+	}
+	return nil
+}
+
+func noteArrivals(tx *Tx, in []*arrival) error {
 	for _, a := range in {
 		if a.duplicate {
 			continue
@@ -104,176 +188,119 @@ ORDER BY k, i ON CONFLICT DO NOTHING RETURNING id`, tx.now, ids, sources, keys, 
 			}
 		}
 	}
-	return addMany(tx, byLane(in, tx.now))
-}
-
-// numberArrivals takes event ids before the rows are made, so that a row can be told
-// from its neighbours in what INSERT ... RETURNING gives back.
-func numberArrivals(tx *Tx, in []*arrival) error {
-	rows, err := tx.query(`SELECT nextval(pg_get_serial_sequence('events', 'id')) FROM generate_series(1, ?::int)`, len(in))
-	if err != nil {
-		return err
-	}
-	ids, err := collect(rows, func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) })
-	if err != nil {
-		return err
-	}
-	for i, a := range in {
-		a.id, a.duplicate, a.replayed = ids[i], false, false
-	}
 	return nil
 }
 
-func findRepeats(tx *Tx, in []*arrival, stored []int64) error {
-	slices.Sort(stored)
-	var keys []string
-	for _, a := range in {
-		if _, ok := slices.BinarySearch(stored, a.id); !ok {
-			a.duplicate = true
-			keys = append(keys, a.Dedup)
-		}
-	}
-	type first struct {
-		id     int64
-		key    string
-		digest []byte
-	}
-	rows, err := tx.query(`SELECT id, dedup, digest FROM events WHERE dedup = ANY(?::text[])`, keys)
-	if err != nil {
-		return err
-	}
-	firsts, err := collect(rows, func(r *sql.Rows) (f first, err error) { return f, r.Scan(&f.id, &f.key, &f.digest) })
-	if err != nil {
-		return err
-	}
-	byKey := make(map[string]first, len(firsts))
-	for _, f := range firsts {
-		byKey[f.key] = f
-	}
-	for _, a := range in {
-		if a.duplicate {
-			f := byKey[a.Dedup]
-			a.repeated(f.id, f.digest)
-		}
-	}
-	return nil
+// jobColumnsOf are jobs as columns, for unnest.
+type jobColumnsOf struct {
+	events, dues, caps []int64
+	lanes, kinds       []string
+	args               [][]byte
 }
 
-// addMany is add for many jobs, in two statements. jobs are in order of lane.
-func addMany(tx *Tx, jobs []laneJob) error {
-	if len(jobs) == 0 {
-		return nil
+func (c *jobColumnsOf) append(j laneJob) {
+	c.events, c.dues, c.caps = append(c.events, j.event), append(c.dues, j.due), append(c.caps, j.cap)
+	c.lanes, c.kinds, c.args = append(c.lanes, j.Lane), append(c.kinds, j.Kind), append(c.args, j.Args)
+}
+
+// add is the second half of recordAll.
+func (postgres) add(tx *Tx, jobs []laneJob) error {
+	var c jobColumnsOf
+	for _, j := range jobs {
+		c.append(j)
 	}
-	n := len(jobs)
-	var lanes []string
-	var dues, caps []int64
-	names, kinds, args := make([]string, n), make([]string, n), make([][]byte, n)
-	events, jobDues, jobCaps := make([]int64, n), make([]int64, n), make([]int64, n)
-	for i, j := range jobs {
-		names[i], kinds[i], args[i], events[i], jobDues[i], jobCaps[i] = j.Lane, j.Kind, j.Args, j.event, j.due, j.cap
-		if k := len(lanes); k == 0 || lanes[k-1] != j.Lane {
-			lanes, dues, caps = append(lanes, j.Lane), append(dues, j.due), append(caps, j.cap)
-			continue
-		}
-		k := len(lanes) - 1
-		dues[k] = min(caps[k], max(dues[k], j.due))
-	}
-	_, err := tx.exec(`INSERT INTO lanes (lane, due_at, cap_at) SELECT * FROM unnest(?::text[], ?::bigint[], ?::bigint[])
-ON CONFLICT (lane) DO UPDATE SET due_at = LEAST(lanes.cap_at, GREATEST(lanes.due_at, excluded.due_at))`, lanes, dues, caps)
-	if err != nil {
-		return err
-	}
-	_, err = tx.exec(`INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
-SELECT l, k, e, a, d, c, ?::bigint FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS t(l, k, e, a, d, c, n) ORDER BY n`,
-		tx.now, names, kinds, events, args, jobDues, jobCaps)
+	_, err := tx.exec(`WITH work AS MATERIALIZED (
+ SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(event, lane, kind, args, due, cap, n)
+), woken AS (
+ INSERT INTO lanes (lane, due_at, cap_at)
+ SELECT lane, LEAST(MAX(due), (array_agg(cap ORDER BY n))[1]), (array_agg(cap ORDER BY n))[1] FROM work GROUP BY lane ORDER BY lane COLLATE "C"
+ ON CONFLICT (lane) DO UPDATE SET due_at = LEAST(lanes.cap_at, GREATEST(lanes.due_at, excluded.due_at)) RETURNING lane
+)
+INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
+SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n`,
+		c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, tx.now)
 	return err
 }
 
-func (postgres) claim(tx *Tx, now, until, fence int64, max int) ([]string, error) {
-	rows, err := tx.query(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = ? WHERE lane IN
-(SELECT lane FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING lane`, until, until, fence, now, max)
+func (postgres) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
+	held := make(map[string]heldLane, len(lanes))
+	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var lane string
+		var h heldLane
+		err = r.Scan(&lane, &h.fence, &h.poked)
+		held[lane] = h
+		return struct{}{}, err
+	}, `SELECT lane, fence, poked FROM lanes WHERE lane = ANY(?::text[]) ORDER BY lane COLLATE "C" FOR UPDATE`, lanes)
+	return held, err
+}
+
+func (postgres) finish(tx *Tx, jobs []int64) error {
+	_, err := tx.exec(`DELETE FROM jobs WHERE id = ANY(?::bigint[])`, jobs)
+	return err
+}
+
+// release recomputes when lanes are due. It stands in a statement of its own after
+// hold has locked the rows: only so does it see the jobs that were added meanwhile.
+func (postgres) release(tx *Tx, lanes []string) error {
+	heads := make(map[string]laneHead, len(lanes))
+	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var lane string
+		var h laneHead
+		err = r.Scan(&lane, &h.kind, &h.due, &h.cap, &h.latest)
+		heads[lane] = h
+		return struct{}{}, err
+	}, `SELECT h.* FROM unnest(?::text[]) AS l(lane) CROSS JOIN LATERAL
+(SELECT lane, kind, due_at, cap_at, `+latestDue+` FROM jobs WHERE jobs.lane = l.lane ORDER BY id LIMIT 1) AS h`, lanes, tx.now)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return collect(rows, scanString)
+	var empty, open []string
+	var dues, caps []int64
+	for _, lane := range lanes {
+		h, ok := heads[lane]
+		if !ok {
+			empty = append(empty, lane)
+			continue
+		}
+		due, limit := dueOf(h, tx.held[lane].poked, tx.now)
+		open, dues, caps = append(open, lane), append(dues, due), append(caps, limit)
+	}
+	if len(empty) > 0 {
+		if _, err := tx.exec(`DELETE FROM lanes WHERE lane = ANY(?::text[])`, empty); err != nil {
+			return err
+		}
+	}
+	if len(open) > 0 {
+		_, err = tx.exec(`UPDATE lanes SET due_at = u.due, cap_at = u.cap, fence = 0, poked = ''
+FROM unnest(?::text[], ?::bigint[], ?::bigint[]) AS u(lane, due, cap) WHERE lanes.lane = u.lane`, open, dues, caps)
+	}
+	return err
+}
+
+func (postgres) extend(tx *Tx, leases []*Lease, until int64) error {
+	lanes, fences := make([]string, len(leases)), make([]int64, len(leases))
+	for i, l := range leases {
+		lanes[i], fences[i] = l.Lane, l.fence
+	}
+	_, err := tx.exec(`WITH mine AS MATERIALIZED (SELECT lanes.lane FROM lanes JOIN unnest(?::text[], ?::bigint[]) AS u(lane, fence)
+ ON lanes.lane = u.lane AND lanes.fence = u.fence ORDER BY lanes.lane COLLATE "C" FOR UPDATE OF lanes)
+UPDATE lanes SET due_at = ?, cap_at = ? FROM mine WHERE lanes.lane = mine.lane`, lanes, fences, until, until)
+	return err
+}
+
+func (postgres) claim(tx *Tx, until, fence int64, max int) ([]string, error) {
+	return all(tx, scanString, `WITH due AS MATERIALIZED (SELECT lane FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED)
+UPDATE lanes SET due_at = ?, cap_at = ?, fence = ?, poked = '' FROM due WHERE lanes.lane = due.lane RETURNING lanes.lane`, tx.now, max, until, until, fence)
 }
 
 func (postgres) jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error) {
 	rows, err := s.query(ctx, `SELECT `+jobColumns+` FROM unnest(?::text[]) AS l(lane)
-CROSS JOIN LATERAL (SELECT * FROM jobs WHERE jobs.lane = l.lane ORDER BY id LIMIT ?) j LEFT JOIN events e ON e.id = j.event_id ORDER BY j.id`, lanes, per)
+CROSS JOIN LATERAL (SELECT id, SUM(size) OVER (ORDER BY id) - size AS before FROM
+ (SELECT jobs.id, COALESCE(octet_length(body), 0) + COALESCE(octet_length(content), 0) AS size
+  FROM jobs LEFT JOIN events ON events.id = jobs.event_id WHERE jobs.lane = l.lane ORDER BY jobs.id LIMIT ?) AS sizes) AS few
+JOIN jobs j ON j.id = few.id LEFT JOIN events e ON e.id = j.event_id WHERE few.before < ? ORDER BY j.id`, lanes, per, perLaneBytes)
 	if err != nil {
 		return nil, err
 	}
 	return collect(rows, scanJob)
-}
-
-// bell tells other replicas that lanes are due, and hears them.
-type bell struct {
-	ring   chan struct{}
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-}
-
-func (s *Store) startBell(cfg *pgx.ConnConfig) {
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &bell{ring: make(chan struct{}, 1), cancel: cancel}
-	s.bell = b
-	b.wg.Add(2)
-	go func() { defer b.wg.Done(); s.notify(ctx) }()
-	go func() { defer b.wg.Done(); s.listen(ctx, cfg) }()
-	s.close = append(s.close, func() error { cancel(); b.wg.Wait(); return nil })
-}
-
-func (s *Store) notify(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.bell.ring:
-		}
-		// Lost notifications cost a poll's delay, nothing more.
-		if _, err := s.db.ExecContext(ctx, "NOTIFY "+notifyName); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Debug("other replicas could not be told of due lanes", "error", err)
-		}
-		if !sleep(ctx, notifyEvery) {
-			return
-		}
-	}
-}
-
-func (s *Store) listen(ctx context.Context, cfg *pgx.ConnConfig) {
-	for ctx.Err() == nil {
-		if err := s.hear(ctx, cfg); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Debug("the connection that listens for due lanes broke", "error", err)
-		}
-		sleep(ctx, time.Second)
-	}
-}
-
-func (s *Store) hear(ctx context.Context, cfg *pgx.ConnConfig) error {
-	conn, err := pgx.ConnectConfig(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "LISTEN "+notifyName); err != nil {
-		return err
-	}
-	for {
-		if _, err := conn.WaitForNotification(ctx); err != nil {
-			return err
-		}
-		s.signal()
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -56,7 +56,8 @@ func (tx *Tx) PlanAgain(batch string) error {
 // Reshape puts other posts into the place of one that was not made, and of all after
 // it in its batch: a text that was too long becomes several.
 func (tx *Tx) Reshape(first Post, posts []Post) error {
-	if _, err := tx.exec(`DELETE FROM posts WHERE batch = ? AND seq >= ? AND state = ?`, first.Batch, first.Seq, int(Planned)); err != nil {
+	// Not Planned alone: the call that told of the length had begun.
+	if _, err := tx.exec(`DELETE FROM posts WHERE batch = ? AND seq >= ? AND state < ?`, first.Batch, first.Seq, int(Posted)); err != nil {
 		return err
 	}
 	return tx.PlanPosts(posts)
@@ -68,9 +69,15 @@ func (tx *Tx) PostBegins(id postern.PostID) error {
 	return err
 }
 
-// PostEnds notes what became of a post.
+// PostEnds notes what became of a post. What stands in the chat stays there, whatever
+// comes later and in whatever order.
 func (tx *Tx) PostEnds(id postern.PostID, state PostState, chat postern.MessageID, detail string) error {
-	_, err := tx.exec(`UPDATE posts SET state = ?, chat_message_id = ?, posted_at = ?, detail = ? WHERE id = ?`, int(state), string(chat), tx.now, detail, string(id))
+	posted := int64(0)
+	if state == Posted {
+		posted = tx.now
+	}
+	_, err := tx.exec(`UPDATE posts SET state = ?, chat_message_id = ?, posted_at = ?, detail = ? WHERE id = ? AND state <> ?`,
+		int(state), string(chat), posted, detail, string(id), int(Posted))
 	return err
 }
 
@@ -131,7 +138,7 @@ const heldColumns = `id, event_id, participant_id, reason, detail, sender, recip
 
 func scanHeld(r *sql.Rows) (h Held, err error) {
 	var when int64
-	err = r.Scan(&h.ID, &h.Event, &h.Participant, &h.Reason, &h.Detail, &h.Sender, &h.Recipient, &h.Subject, &h.State, &when)
+	err = r.Scan(&h.ID, &h.Event, (*signed)(&h.Participant), &h.Reason, &h.Detail, &h.Sender, &h.Recipient, &h.Subject, &h.State, &when)
 	h.HeldAt = at(when)
 	return h, err
 }
@@ -148,21 +155,17 @@ func (s *Store) HeldMail(ctx context.Context, after int64, limit int) ([]Held, e
 // Settle ends the waiting of a held mail; false if it does not wait.
 func (s *Store) Settle(ctx context.Context, id int64, to HeldState, also func(*Tx, Held) error) (ok bool, err error) {
 	err = s.Do(ctx, func(tx *Tx) error {
-		rows, err := tx.query(`SELECT `+heldColumns+` WHERE id = ? AND state = 'held'`, id)
+		// Of two who settle it at once only one gets through here.
+		n, err := tx.exec(`UPDATE held SET state = ? WHERE id = ? AND state = ?`, string(to), id, string(HeldWaiting))
+		if ok = n > 0; err != nil || !ok || also == nil {
+			return err
+		}
+		mail, err := all(tx, scanHeld, `SELECT `+heldColumns+` WHERE id = ?`, id)
 		if err != nil {
 			return err
 		}
-		waiting, err := collect(rows, scanHeld)
-		if ok = len(waiting) > 0; err != nil || !ok {
-			return err
-		}
-		if _, err := tx.exec(`UPDATE held SET state = ? WHERE id = ?`, string(to), id); err != nil {
-			return err
-		}
-		if also != nil {
-			return also(tx, waiting[0])
-		}
-		return nil
+		mail[0].State = HeldWaiting
+		return also(tx, mail[0])
 	})
 	return ok, err
 }

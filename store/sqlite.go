@@ -3,16 +3,15 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 
 	"github.com/postern-chat/postern"
 )
@@ -28,13 +27,22 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
 	}
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real // one database, one lock, by whatever name
+	}
 	// The lease logic below is right for one process only.
 	unlock, err := lockFile(file + ".lock")
+	if errors.Is(err, errLocked) {
+		return postern.Errorf(postern.Denied, "store.open", "%s is in use by another process", file)
+	}
 	if err != nil {
-		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: fmt.Errorf("%s is in use by another process: %w", file, err)}
+		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
 	}
 	s.close = append(s.close, unlock)
 	s.dialect = sqlite{}
+	if err := private(file); err != nil {
+		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
+	}
 	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
 	if s.wdb, err = s.openPool(dsn, 1); err != nil {
 		return err
@@ -48,16 +56,29 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 	// Whoever held a lease is dead: this process holds the lock.
 	now := s.now()
 	if _, err := s.wdb.ExecContext(ctx, `UPDATE lanes SET fence = 0, due_at = $1, cap_at = $1 WHERE fence <> 0`, now); err != nil {
-		return unreachable("store.open", err)
+		return fault("store.open", err)
 	}
 	s.startWriters(1)
 	return nil
 }
 
+// errLocked: somebody else holds the lock.
+var errLocked = errors.New("locked")
+
+// private makes the file, if it is new, for our eyes only; SQLite gives the files
+// beside it the same rights.
+func private(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 func (s *Store) openPool(dsn string, n int) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
-		return nil, unreachable("store.open", err)
+		return nil, fault("store.open", err)
 	}
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
@@ -68,42 +89,138 @@ func (s *Store) openPool(dsn string, n int) (*sql.DB, error) {
 
 func (sqlite) rebind(query string) string { return query }
 func (sqlite) begin() string              { return "BEGIN IMMEDIATE" }
+func (sqlite) alone() bool                { return false }
 func (sqlite) lock() string               { return "" }
-func (sqlite) broken(err error) bool      { return errors.Is(err, driver.ErrBadConn) }
 
-func (sqlite) record(tx *Tx, in []*arrival) error {
+// alive: a database that is a file has no connection to lose; whatever is wrong with
+// it shows in the next ROLLBACK.
+func (sqlite) alive(*sql.Conn) bool { return true }
+
+// ownFaultSQLite tells whether SQLite blames the statement or its values.
+func ownFaultSQLite(err error) bool {
+	var e *driver.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case lib.SQLITE_ERROR, lib.SQLITE_TOOBIG, lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH, lib.SQLITE_RANGE:
+		return true
+	}
+	return false
+}
+
+func (d sqlite) record(tx *Tx, in []*arrival) error {
 	for _, a := range in {
 		a.duplicate, a.replayed = false, false
-		ok, err := tx.one(`INSERT INTO events (source, dedup, digest, received_at, body, content, content_ref) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING RETURNING id`, []any{a.Source, nullable(a.Dedup), a.Digest, tx.now, a.Body, a.Content, a.Ref}, &a.id)
+		if err := d.recordOne(tx, a); err != nil {
+			return err
+		}
+	}
+	return d.add(tx, jobsOf(in, tx.now))
+}
+
+func (sqlite) recordOne(tx *Tx, a *arrival) error {
+	st, err := tx.w.prepared(tx.ctx, `INSERT INTO events (source, dedup, digest, received_at, body, content, content_ref) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return tx.fail(err)
+	}
+	res, err := st.ExecContext(tx.ctx, a.Source, nullable(a.Dedup), a.Digest, tx.now, a.Body, a.Content, a.Ref)
+	if err != nil {
+		return tx.fail(err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		var id int64
+		var digest []byte
+		if _, err := tx.one(`SELECT id, digest FROM events WHERE dedup = ?`, []any{a.Dedup}, &id, &digest); err != nil {
+			return err
+		}
+		a.repeated(id, digest)
+		return nil
+	}
+	if a.id, err = res.LastInsertId(); err != nil {
+		return tx.fail(err)
+	}
+	for _, n := range a.Notes {
+		if err := tx.Note(n.of(a.id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sqlite) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
+	held := make(map[string]heldLane, len(lanes))
+	for _, lane := range lanes {
+		var h heldLane
+		ok, err := tx.one(`SELECT fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &h.fence, &h.poked)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			held[lane] = h
+		}
+	}
+	return held, nil
+}
+
+func (sqlite) finish(tx *Tx, jobs []int64) error {
+	for _, id := range jobs {
+		if _, err := tx.exec(`DELETE FROM jobs WHERE id = ?`, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sqlite) add(tx *Tx, jobs []laneJob) error {
+	for _, j := range jobs {
+		_, err := tx.exec(`INSERT INTO lanes (lane, due_at, cap_at) VALUES (?, ?, ?)
+ON CONFLICT (lane) DO UPDATE SET due_at = MIN(lanes.cap_at, MAX(lanes.due_at, excluded.due_at))`, j.Lane, j.due, j.cap)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(`INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			j.Lane, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sqlite) release(tx *Tx, lanes []string) error {
+	for _, lane := range lanes {
+		var h laneHead
+		ok, err := tx.one(`SELECT kind, due_at, cap_at, `+latestDue+` FROM jobs WHERE lane = ? ORDER BY id LIMIT 1`,
+			[]any{tx.now, lane}, &h.kind, &h.due, &h.cap, &h.latest)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			var id int64
-			var digest []byte
-			if _, err := tx.one(`SELECT id, digest FROM events WHERE dedup = ?`, []any{a.Dedup}, &id, &digest); err != nil {
-				return err
-			}
-			a.repeated(id, digest)
-			continue
+			_, err = tx.exec(`DELETE FROM lanes WHERE lane = ?`, lane)
+		} else {
+			due, limit := dueOf(h, tx.held[lane].poked, tx.now)
+			_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = 0, poked = '' WHERE lane = ?`, due, limit, lane)
 		}
-		for _, n := range a.Notes {
-			if err := tx.Note(n.of(a.id)); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 	}
-	return tx.add(byLane(in, tx.now))
+	return nil
 }
 
-func (sqlite) claim(tx *Tx, now, until, fence int64, max int) ([]string, error) {
-	rows, err := tx.query(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = ? WHERE lane IN
-(SELECT lane FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ?) RETURNING lane`, until, until, fence, now, max)
-	if err != nil {
-		return nil, err
+func (sqlite) extend(tx *Tx, leases []*Lease, until int64) error {
+	for _, l := range leases {
+		if _, err := tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ? AND fence = ?`, until, until, l.Lane, l.fence); err != nil {
+			return err
+		}
 	}
-	return collect(rows, scanString)
+	return nil
+}
+
+func (sqlite) claim(tx *Tx, until, fence int64, max int) ([]string, error) {
+	return all(tx, scanString, `UPDATE lanes SET due_at = ?, cap_at = ?, fence = ?, poked = '' WHERE lane IN
+(SELECT lane FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ?) RETURNING lane`, until, until, fence, tx.now, max)
 }
 
 func (sqlite) jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error) {
@@ -113,13 +230,25 @@ func (sqlite) jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Jo
 		if err != nil {
 			return nil, err
 		}
-		jobs, err := collect(rows, scanJob)
-		if err != nil {
+		if out, err = appendLane(out, rows); err != nil {
 			return nil, err
 		}
-		out = append(out, jobs...)
 	}
 	return out, nil
+}
+
+// appendLane reads one lane's jobs until they are too large.
+func appendLane(out []Job, rows *sql.Rows) ([]Job, error) {
+	defer func() { _ = rows.Close() }()
+	for size := 0; size < perLaneBytes && rows.Next(); {
+		j, err := scanJob(rows)
+		if err != nil {
+			return nil, fault("store.read", err)
+		}
+		size += j.size()
+		out = append(out, j)
+	}
+	return out, fault("store.read", rows.Err())
 }
 
 func scanString(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }

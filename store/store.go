@@ -17,8 +17,8 @@ import (
 type Config struct {
 	// Database is "sqlite:FILE" or "postgres://...".
 	Database string
-	// MaxConnections bounds the readers' connections (and on PostgreSQL the writers'
-	// come on top); 0 = 8.
+	// MaxConnections bounds the readers' connections; the writers' come on top (one on
+	// SQLite; two, and one that listens, on PostgreSQL). 0 = 8, at least 2.
 	MaxConnections int
 	// Lease is how long a lane stays with a worker that does not extend it; 0 = 10 s.
 	// A dead owner's lanes are taken up after this time.
@@ -53,15 +53,28 @@ type dialect interface {
 	rebind(query string) string
 	// begin is the statement that opens a writing transaction.
 	begin() string
-	// record stores arrivals in one go, lanes before jobs, in order of lane.
+	// alone tells that record needs no transaction around it.
+	alone() bool
+	// record stores arrivals in one go, lanes before jobs.
 	record(tx *Tx, in []*arrival) error
+	// hold locks lanes, which are in order, and tells what they are.
+	hold(tx *Tx, lanes []string) (map[string]heldLane, error)
+	// finish takes jobs out of their lanes.
+	finish(tx *Tx, jobs []int64) error
+	// add puts jobs into lanes; they are in order of lane.
+	add(tx *Tx, jobs []laneJob) error
+	// release gives lanes back, whose rows are locked: due when their next job is, or
+	// gone if there is none.
+	release(tx *Tx, lanes []string) error
+	// extend moves the end of leases, which are in order of lane.
+	extend(tx *Tx, leases []*Lease, until int64) error
 	// claim leases due lanes; fence is unique to this call.
-	claim(tx *Tx, now, until int64, fence int64, max int) ([]string, error)
+	claim(tx *Tx, until, fence int64, max int) ([]string, error)
 	// jobs reads the head of each lane, at most per jobs each.
 	jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error)
-	// broken tells whether the connection is of no use after this error.
-	broken(err error) bool
-	// lock is appended to a SELECT of a lane's row inside a transaction.
+	// alive tells whether a connection is of use after an error.
+	alive(c *sql.Conn) bool
+	// lock is appended to a SELECT of one row inside a transaction.
 	lock() string
 }
 
@@ -80,6 +93,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.MaxConnections == 0 {
 		cfg.MaxConnections = 8
 	}
+	cfg.MaxConnections = max(cfg.MaxConnections, 2) // one migrates while another holds the lock
 	s := &Store{cfg: cfg, wake: make(chan struct{}, 1)}
 	var err error
 	switch scheme, rest, _ := strings.Cut(cfg.Database, ":"); scheme {
@@ -117,7 +131,7 @@ func (s *Store) Close() error {
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.db.PingContext(ctx); err != nil {
-		return unreachable("store.ping", err)
+		return fault("store.ping", err)
 	}
 	return nil
 }
@@ -163,7 +177,7 @@ func (s *Store) added() {
 }
 
 // statements keeps prepared statements of a pool by their text. The texts are
-// constants of this package, so there are few.
+// constants of this package (lists of values have three lengths), so there are few.
 type statements struct {
 	mu sync.RWMutex
 	m  map[string]*sql.Stmt
@@ -197,11 +211,11 @@ func (c *statements) get(ctx context.Context, s *Store, query string) (*sql.Stmt
 func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	st, err := s.reads.get(ctx, s, query)
 	if err != nil {
-		return nil, unreachable("store.read", err)
+		return nil, fault("store.read", err)
 	}
-	rows, err := st.QueryContext(ctx, args...)
+	rows, err := st.QueryContext(ctx, clean(args)...)
 	if err != nil {
-		return nil, unreachable("store.read", err)
+		return nil, fault("store.read", err)
 	}
 	return rows, nil
 }
@@ -210,9 +224,9 @@ func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows
 func (s *Store) one(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
 	st, err := s.reads.get(ctx, s, query)
 	if err != nil {
-		return false, unreachable("store.read", err)
+		return false, fault("store.read", err)
 	}
-	return found(st.QueryRowContext(ctx, args...).Scan(dest...))
+	return found(st.QueryRowContext(ctx, clean(args)...).Scan(dest...))
 }
 
 func found(err error) (bool, error) {
@@ -220,7 +234,7 @@ func found(err error) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, unreachable("store.read", err)
+		return false, fault("store.read", err)
 	}
 	return true, nil
 }
@@ -232,22 +246,28 @@ func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, unreachable("store.read", err)
+			return nil, fault("store.read", err)
 		}
 		out = append(out, v)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, unreachable("store.read", err)
+		return nil, fault("store.read", err)
 	}
 	return out, nil
 }
 
-func unreachable(op string, err error) error {
+// fault gives an error of the database a kind. What the database said about the
+// statement itself is Internal: saying the same again is of no use for long.
+func fault(op string, err error) error {
 	var e *postern.Error
-	if errors.As(err, &e) {
+	if err == nil || errors.As(err, &e) {
 		return err
 	}
-	return &postern.Error{Kind: postern.Temporary, Op: op, Err: err}
+	kind := postern.Temporary
+	if ownFaultSQLite(err) || ownFaultPostgres(err) {
+		kind = postern.Internal
+	}
+	return &postern.Error{Kind: kind, Op: op, Err: err}
 }
 
 // numbered turns ? into $1, $2, ...

@@ -70,12 +70,16 @@ func (w *Workers) Run(ctx context.Context) {
 	<-beat
 }
 
+func (w *Workers) room() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.slots - len(w.active)
+}
+
 // claim leases what is due, as far as slots are free; false if there is nothing to
 // do now.
 func (w *Workers) claim(ctx, work context.Context) bool {
-	w.mu.Lock()
-	room := w.slots - len(w.active)
-	w.mu.Unlock()
+	room := w.room()
 	if room <= 0 {
 		return false
 	}
@@ -100,20 +104,17 @@ func (w *Workers) claim(ctx, work context.Context) bool {
 
 // rest waits until a lane may be due.
 func (w *Workers) rest(ctx context.Context) {
-	wait := poll
-	if due, ok, err := w.s.NextDue(ctx); err == nil && ok {
+	wait, wake := poll, w.s.wake
+	if w.room() <= 0 {
+		wake = nil // it keeps until a slot is free
+	} else if due, ok, err := w.s.NextDue(ctx); err == nil && ok {
 		wait = min(wait, max(due.Sub(w.s.cfg.Now()), 0)+time.Millisecond)
 	}
-	w.mu.Lock()
-	if len(w.active) >= w.slots {
-		wait = poll
-	}
-	w.mu.Unlock()
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-	case <-w.s.wake:
+	case <-wake:
 	case <-w.free:
 	case <-t.C:
 	}
@@ -139,9 +140,16 @@ func (w *Workers) work(ctx context.Context, l *Lease) {
 		final, err = w.safely(ctx, l)
 	}
 	if err == nil {
-		err = w.s.Finish(ctx, l, final)
+		// Also when we are being stopped: what is done must not be done again.
+		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout)
+		defer cancel()
+		err = w.s.Finish(done, l, final)
 	}
 	if err == nil || Lost(err) {
+		return
+	}
+	if len(l.Jobs) == 0 {
+		w.log.Warn("a lane could not be given back; it is taken up when its lease runs out", "error", err)
 		return
 	}
 	w.failed(ctx, l, err)
@@ -158,30 +166,34 @@ func (w *Workers) safely(ctx context.Context, l *Lease) (final func(*Tx) error, 
 	return w.handle(ctx, l)
 }
 
-// failed puts the lane's first job off, or gives it up.
+// failed puts the lane's first job off, or gives it up. Which one is first is looked up
+// again: the handler may have done some of them.
 func (w *Workers) failed(ctx context.Context, l *Lease, cause error) {
 	// The lane is given back even when we are being stopped.
-	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTimeout)
 	defer cancel()
-	head := l.Jobs[0]
-	stopped := ctx.Err() != nil
-	err := w.s.Finish(done, l, func(tx *Tx) error {
-		if stopped {
+	var head Job
+	var found, buried bool
+	err := w.s.Finish(done, l, func(tx *Tx) (err error) {
+		if ctx.Err() != nil {
 			return nil // its turn comes again at once, with the next owner
 		}
-		if w.hopeless(head, cause) {
-			if err := tx.Note(Note{What: "given up", Why: postern.KindOf(cause).String(), Ref: refOf(head), Detail: head.Kind}); err != nil {
-				return err
-			}
-			return tx.Bury(head, cause.Error())
+		if head, found, err = tx.first(l.Lane); err != nil || !found {
+			return err
 		}
-		return tx.Retry(head, tx.Now().Add(Backoff(head.Attempts, postern.RetryAfter(cause))))
+		if buried = w.hopeless(head, cause); !buried {
+			return tx.Retry(head, tx.Now().Add(Backoff(head.Attempts, postern.RetryAfter(cause))))
+		}
+		if err := tx.Note(Note{What: "given up", Why: postern.KindOf(cause).String(), Ref: refOf(head), Detail: head.Kind}); err != nil {
+			return err
+		}
+		return tx.Bury(head, cause.Error())
 	})
 	level := slog.LevelWarn
-	if w.hopeless(head, cause) {
+	if buried {
 		level = slog.LevelError
 	}
-	w.log.Log(ctx, level, "a job failed", "kind", head.Kind, "job", head.ID, "attempt", head.Attempts+1, "given_up", level == slog.LevelError, "error", cause)
+	w.log.Log(ctx, level, "a job failed", "kind", head.Kind, "job", head.ID, "attempt", head.Attempts+1, "given_up", buried, "error", cause)
 	if err != nil && !Lost(err) {
 		w.log.Warn("a lane could not be given back; it is taken up when its lease runs out", "error", err)
 	}

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,10 +15,17 @@ import (
 )
 
 // maxGroup bounds how many operations are committed at once, maxQueue how many may
-// wait: beyond that the caller is told to come again, so that a webhook gets its 503.
+// wait: beyond that an arrival is told to come again, so that a webhook gets its 503.
 const (
 	maxGroup = 256
 	maxQueue = 4096
+)
+
+// How long the database may take.
+const (
+	connectTimeout  = 10 * time.Second
+	groupTimeout    = 30 * time.Second
+	rollbackTimeout = 5 * time.Second
 )
 
 // writer owns one connection and commits in groups whatever waits for it. Groups
@@ -30,14 +40,24 @@ type writer struct {
 	once  sync.Once
 }
 
-// op is one unit of a group: either arrivals to be recorded, which are stored
-// together, or a function.
+// op is one unit of a group: either an arrival to be recorded, or a function.
 type op struct {
 	ctx     context.Context
 	arrival *arrival
 	fn      func(*Tx) error
-	after   []func() // run when committed
+	lease   *Lease // the lane must still be this lease's; nil = needs none
+	claims  bool   // leases lanes: comes last, so that nothing waits for rows behind it
+	err     error  // what became of it alone, while the group goes on
+	after   []func()
 	result  chan error
+}
+
+// lane is what functions are sorted by: rows are locked in one order everywhere.
+func (o *op) lane() string {
+	if o.lease != nil {
+		return o.lease.Lane
+	}
+	return ""
 }
 
 func (s *Store) startWriters(n int) {
@@ -58,20 +78,39 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 	return w.submit(ctx, &op{fn: fn})
 }
 
+// submit queues an operation and waits for its end, also beyond the end of ctx: only
+// so the caller knows whether it was written. A full queue turns arrivals away, whose
+// senders come again; what our own work has come to waits for a place.
 func (w *writer) submit(ctx context.Context, o *op) error {
 	o.ctx, o.result = ctx, make(chan error, 1)
 	select {
 	case w.queue <- o:
 	default:
-		return postern.Errorf(postern.Temporary, "store.write", "more than %d writes wait", maxQueue).Because(postern.CauseBusy)
+		if o.arrival != nil {
+			return postern.Errorf(postern.Temporary, "store.write", "more than %d writes wait", maxQueue).Because(postern.CauseBusy)
+		}
+		select {
+		case w.queue <- o:
+		case <-ctx.Done():
+			return fault("store.write", ctx.Err())
+		case <-w.done:
+			return errClosed
+		}
 	}
 	select {
 	case err := <-o.result:
 		return err
 	case <-w.done:
-		return postern.Errorf(postern.Temporary, "store.write", "the store is closed")
+	}
+	select {
+	case err := <-o.result: // written, just before the end
+		return err
+	default:
+		return errClosed
 	}
 }
+
+var errClosed = postern.Errorf(postern.Temporary, "store.write", "the store is closed")
 
 func (w *writer) run() {
 	defer close(w.done)
@@ -99,7 +138,7 @@ func (w *writer) gather(first *op) []*op {
 	group := make([]*op, 0, 16)
 	add := func(o *op) {
 		if err := o.ctx.Err(); err != nil {
-			o.result <- unreachable("store.write", err)
+			o.result <- fault("store.write", err)
 			return
 		}
 		group = append(group, o)
@@ -117,95 +156,152 @@ func (w *writer) gather(first *op) []*op {
 	return group
 }
 
+// fate is what became of a group.
+type fate int
+
+const (
+	written fate = iota
+	refused      // nothing was written, because of one of its operations
+	lost         // nothing was written, because of the database
+	unknown      // a COMMIT got no answer
+)
+
 // commit writes a group. If one operation fails the others are written one by one,
-// so that a bad one cannot fail its neighbours. A COMMIT that got no answer may have
-// happened: nobody's operation is repeated here then. Callers come again by themselves,
-// and keys and fences keep what was written from being written twice.
+// so that a bad one cannot fail its neighbours. If the database failed, the group is
+// tried once more on a new connection. A COMMIT that got no answer may have happened:
+// nobody's operation is repeated here then. Callers come again by themselves, and
+// keys and fences keep what was written from being written twice.
 func (w *writer) commit(group []*op) {
 	if len(group) == 0 {
 		return
 	}
-	err, certain := w.attempt(group)
-	if err == nil || len(group) == 1 || !certain {
+	f, err := w.attempt(group)
+	if f == lost {
+		w.s.cfg.Logger.Warn("a group of writes is tried again", "error", err)
+		f, err = w.attempt(group)
+	}
+	if f == refused && len(group) > 1 {
 		for _, o := range group {
-			o.finish(err)
+			w.commit([]*op{o})
 		}
 		return
 	}
 	for _, o := range group {
-		err, _ := w.attempt([]*op{o})
 		o.finish(err)
 	}
 }
 
 func (o *op) finish(err error) {
-	if err != nil {
-		o.result <- unreachable("store.write", err)
-		return
+	if err = cmp.Or(err, o.err); err == nil {
+		for _, f := range o.after {
+			f()
+		}
 	}
-	for _, f := range o.after {
-		f()
-	}
-	o.result <- nil
+	o.result <- err
 }
 
-// attempt runs a group in one transaction. On an error nothing was written, if that
-// is certain.
-func (w *writer) attempt(group []*op) (err error, certain bool) {
-	defer func() {
-		if err != nil && w.s.dialect.broken(err) {
-			w.disconnect()
-		}
-	}()
+// attempt runs a group in one transaction.
+func (w *writer) attempt(group []*op) (fate, error) {
 	if err := w.connect(); err != nil {
-		return err, true
+		return lost, fault("store.write", err)
 	}
 	// Not the callers' contexts: one that ends would break its neighbours' transaction.
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
 	defer cancel()
-	if err := w.exec(ctx, w.s.dialect.begin()); err != nil {
-		return err, true
+	tx := &Tx{ctx: ctx, w: w, now: w.s.now()}
+	arrivals, rest := split(group)
+	if len(rest) == 0 && w.s.dialect.alone() {
+		if err := w.s.dialect.record(tx, arrivals); err != nil {
+			return w.gone(unheard(arrivals), refused), err
+		}
+		return written, nil
 	}
-	if err := w.fill(ctx, group); err != nil {
-		return errors.Join(err, w.exec(ctx, "ROLLBACK")), true
+	if err := w.exec(ctx, w.s.dialect.begin()); err != nil {
+		w.disconnect()
+		return lost, fault("store.write", err)
+	}
+	if err := tx.fill(arrivals, rest); err != nil {
+		w.rollback()
+		return w.gone(lost, refused), err
 	}
 	if err := w.exec(ctx, "COMMIT"); err != nil {
-		return err, w.exec(ctx, "ROLLBACK") == nil
+		w.rollback()
+		return w.gone(unknown, lost), fault("store.write", err)
 	}
-	return nil, true
+	return written, nil
 }
 
-func (w *writer) fill(ctx context.Context, group []*op) error {
-	tx := &Tx{ctx: ctx, w: w, now: w.s.now()}
-	var in []*arrival
+// unheard is the fate of arrivals whose COMMIT got no answer: with keys they may be
+// recorded again without harm.
+func unheard(in []*arrival) fate {
+	for _, a := range in {
+		if a.Dedup == "" {
+			return unknown
+		}
+	}
+	return lost
+}
+
+// gone is one of two fates: that of a group whose connection is gone, or the other.
+func (w *writer) gone(yes, no fate) fate {
+	if w.conn != nil && !w.s.dialect.alive(w.conn) {
+		w.disconnect()
+	}
+	if w.conn == nil {
+		return yes
+	}
+	return no
+}
+
+// rollback ends a transaction that failed. A connection on which not even that can be
+// done is given up.
+func (w *writer) rollback() {
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+	defer cancel()
+	if err := w.exec(ctx, "ROLLBACK"); err != nil {
+		w.disconnect()
+	}
+}
+
+// split parts arrivals from functions and puts both in order, anew on every attempt.
+func split(group []*op) (arrivals []*arrival, rest []*op) {
 	for _, o := range group {
-		o.after = nil
+		o.after, o.err = nil, nil
 		if o.arrival != nil {
-			in = append(in, o.arrival)
+			arrivals = append(arrivals, o.arrival)
+		} else {
+			rest = append(rest, o)
 		}
 	}
-	if len(in) > 0 {
-		if err := w.s.dialect.record(tx, in); err != nil {
-			return err
+	slices.SortStableFunc(rest, func(a, b *op) int {
+		if a.claims != b.claims {
+			if b.claims {
+				return -1
+			}
+			return 1
 		}
-	}
-	for _, o := range group {
-		if o.fn == nil {
-			continue
+		return cmp.Compare(a.lane(), b.lane())
+	})
+	return arrivals, rest
+}
+
+// call runs a caller's function. One that panics must not end the writer.
+func (o *op) call(tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			tx.w.s.cfg.Logger.Error("a write panicked", "panic", p, "stack", string(debug.Stack()))
+			err = postern.Errorf(postern.Internal, "store.write", "panic: %v", p)
+			tx.failed = err
 		}
-		tx.op = o
-		if err := o.fn(tx); err != nil {
-			return err
-		}
-	}
-	return nil
+	}()
+	return o.fn(tx)
 }
 
 func (w *writer) connect() error {
 	if w.conn != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
 	c, err := w.s.wdb.Conn(ctx)
 	if err != nil {
@@ -229,6 +325,9 @@ func (w *writer) disconnect() {
 }
 
 func (w *writer) exec(ctx context.Context, query string) error {
+	if w.conn == nil {
+		return errors.New("no connection")
+	}
 	_, err := w.conn.ExecContext(ctx, query)
 	return err
 }
@@ -243,52 +342,4 @@ func (w *writer) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 	}
 	w.stmts[query] = st
 	return st, nil
-}
-
-// Tx is a transaction in which a function of the caller writes. It must not be kept.
-type Tx struct {
-	ctx context.Context
-	w   *writer
-	op  *op
-	now int64
-}
-
-// Now is the time at which the transaction began.
-func (tx *Tx) Now() time.Time { return at(tx.now) }
-
-// exec writes and tells how many rows it touched.
-func (tx *Tx) exec(query string, args ...any) (int64, error) {
-	st, err := tx.w.prepared(tx.ctx, query)
-	if err != nil {
-		return 0, err
-	}
-	res, err := st.ExecContext(tx.ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
-	st, err := tx.w.prepared(tx.ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(tx.ctx, args...)
-}
-
-// one reads one row into dest; false if there is none.
-func (tx *Tx) one(query string, args []any, dest ...any) (bool, error) {
-	st, err := tx.w.prepared(tx.ctx, query)
-	if err != nil {
-		return false, err
-	}
-	return found(st.QueryRowContext(tx.ctx, args...).Scan(dest...))
-}
-
-// committed runs f when the transaction is written, not before and not if it fails.
-func (tx *Tx) committed(f func()) {
-	if tx.op != nil {
-		tx.op.after = append(tx.op.after, f)
-	}
 }

@@ -20,7 +20,8 @@ CREATE TABLE lanes (
   lane   TEXT PRIMARY KEY,
   due_at INTEGER NOT NULL,
   cap_at INTEGER NOT NULL,       -- due_at never moves beyond
-  fence  INTEGER NOT NULL DEFAULT 0  -- 0 = nobody's; else the owner's token
+  fence  INTEGER NOT NULL DEFAULT 0, -- 0 = nobody's; else the owner's token
+  poked  TEXT NOT NULL DEFAULT ''   -- kind of job that was poked while the lane was worked
 ) WITHOUT ROWID;
 CREATE INDEX lanes_due ON lanes (due_at);
 
