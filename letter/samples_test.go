@@ -585,8 +585,11 @@ func der(tag byte, content ...[]byte) []byte {
 	body := bytes.Join(content, nil)
 	n := len(body)
 	head := []byte{tag, byte(n)}
-	if n > 127 {
+	switch {
+	case n > 255:
 		head = []byte{tag, 0x82, byte(n >> 8), byte(n)}
+	case n > 127:
+		head = []byte{tag, 0x81, byte(n)}
 	}
 	return append(head, body...)
 }
