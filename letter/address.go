@@ -34,7 +34,7 @@ func (a Address) Domain() string {
 
 const (
 	maxAddresses = 2000
-	lexeme       = 2000 // no quoted string, comment or bracket is longer; keeps hostile lists linear
+	lexeme       = 2000 // no quoted string, comment or bracket is longer
 )
 
 // ParseAddresses reads an address list (RFC 5322 section 3.4) as mailers write it: encoded or bare 8-bit names, commas in
@@ -42,10 +42,11 @@ const (
 func ParseAddresses(raw string) []Address {
 	s := unfold(raw)
 	var out []Address
+	lame := 0  // quotes and comments that were never closed
 	name := "" // a piece without an address: the first half of an unquoted "Doe, John <j@example.com>"
 	for s != "" && len(out) < maxAddresses {
 		var m mailbox
-		m, s = nextMailbox(s)
+		m, s = nextMailbox(s, &lame)
 		if m.group {
 			name = ""
 			continue
@@ -132,17 +133,28 @@ func cleanAddr(s string) string {
 	return s
 }
 
-// nextMailbox reads up to the next separator and returns the rest after it.
-func nextMailbox(s string) (m mailbox, rest string) {
+// nextMailbox reads up to the next separator and returns the rest after it. lame counts what was opened and never closed;
+// beyond a few, quotes and brackets are taken as plain characters, which keeps hostile lists linear.
+func nextMailbox(s string, lame *int) (m mailbox, rest string) {
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
+		c := s[i]
+		if *lame > 20 && (c == '"' || c == '(') {
+			continue
+		}
+		switch c {
 		case '"':
 			text, n := quoted(s[i:])
+			if n == 1 {
+				*lame++
+			}
 			m.phrase.WriteString(text)
 			m.quoted = true
 			i += n - 1
 		case '(':
 			text, n := comment(s[i:])
+			if n == 1 {
+				*lame++
+			}
 			m.comment = text
 			i += n - 1
 		case '<':

@@ -44,6 +44,15 @@ func (rd *reader) automatic(root *part) *Automatic {
 	return nil
 }
 
+// subject matches the Subject once for all rules.
+func (rd *reader) subject() subjectMatch {
+	if rd.matched == nil {
+		m := matchSubject(rd.msg.Subject)
+		rd.matched = &m
+	}
+	return *rd.matched
+}
+
 func proof(f Field) string { return f.Name + ": " + strings.TrimSpace(f.Value()) }
 
 func (rd *reader) ownMail(*part) *Automatic {
@@ -147,7 +156,7 @@ func responderField(name, value string) (Class, bool) {
 
 // away turns an automatic answer into an out-of-office one if the subject says so.
 func (rd *reader) away(class Class) Class {
-	if p := matchSubject(rd.msg.Subject); p.found {
+	if p := rd.subject(); p.found {
 		if p.away || class == ClassGenerated {
 			return ClassOutOfOffice
 		}
@@ -184,7 +193,7 @@ func (rd *reader) precedence(*part) *Automatic {
 
 // awayOnly is away for mass mail: only an away phrase changes the class.
 func (rd *reader) awayOnly(class Class) Class {
-	if p := matchSubject(rd.msg.Subject); p.found {
+	if p := rd.subject(); p.found {
 		return ClassOutOfOffice
 	}
 	return class
@@ -193,7 +202,7 @@ func (rd *reader) awayOnly(class Class) Class {
 // subjectAuto knows the subjects that mail programs give to automatic answers. They stand at the very beginning and are
 // set off by a colon or stand alone; after "Re:" a person is speaking of one.
 func (rd *reader) subjectAuto(*part) *Automatic {
-	p := matchSubject(rd.msg.Subject)
+	p := rd.subject()
 	if !p.found || !p.alone {
 		return nil
 	}
@@ -212,11 +221,13 @@ func (rd *reader) suppressed() string {
 	return proof(f)
 }
 
+var localSqueezer = strings.NewReplacer("-", "", "_", "", ".", "")
+
 // senderAuto knows the mailboxes behind which no person sits.
 func (rd *reader) senderAuto(*part) *Automatic {
 	for _, a := range append(append([]Address(nil), rd.msg.From...), rd.msg.Sender...) {
 		local := strings.ToLower(a.Local())
-		switch strings.NewReplacer("-", "", "_", "", ".", "").Replace(local) {
+		switch localSqueezer.Replace(local) {
 		case "mailerdaemon", "postmaster", "maildaemon", "mailsystem":
 			return &Automatic{ClassGenerated, "From: " + a.Address, false}
 		case "noreply", "donotreply", "noanswer", "nepasrepondre", "nichtantworten", "noresponder", "naoresponda", "autoreply", "autoresponder", "bounce", "bounces":
@@ -248,13 +259,13 @@ func (rd *reader) listMail(*part) *Automatic {
 func (rd *reader) weakSigns(*part) *Automatic {
 	if path, known := rd.returnPath(); known && path == "" {
 		class := ClassAutoReply
-		if p := matchSubject(rd.msg.Subject); p.found {
+		if p := rd.subject(); p.found {
 			class = ClassOutOfOffice
 		}
 		return &Automatic{class, "Return-Path: <>", false}
 	}
 	if s := rd.suppressed(); s != "" {
-		if p := matchSubject(rd.msg.Subject); p.found {
+		if p := rd.subject(); p.found {
 			return &Automatic{ClassOutOfOffice, "Subject: " + p.phrase + "; " + s, false}
 		}
 	}

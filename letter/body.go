@@ -208,7 +208,7 @@ func (rd *reader) looseBase64(p *part, raw []byte) []byte {
 		line := firstLine(raw[i:], p.nl)
 		trimmed := bytes.TrimSpace(line)
 		for _, c := range trimmed {
-			if base64Values[c] == b64Skip {
+			if base64Values[c] == b64Skip || c == '-' || c == '_' { // "-- " begins a footer; texts do not use the URL alphabet
 				plain = i
 				break
 			}

@@ -210,9 +210,10 @@ func enhanced(s string) string {
 // codesIn finds the first SMTP reply code and the first enhanced status code in a diagnostic.
 func codesIn(s string) (code int, status string) {
 	for i := 0; i < len(s); i++ {
-		if s[i] < '2' || s[i] > '5' || s[i] == '3' || i > 0 && (alnum(s[i-1]) || s[i-1] == '.' || s[i-1] == '-' && i > 1 && alnum(s[i-2]) && !digits(s[max(0, i-4):i-1])) {
+		if s[i] < '2' || s[i] > '5' || s[i] == '3' || i > 0 && (alnum(s[i-1]) || s[i-1] == '.') {
 			continue
 		}
+		dash := i > 1 && s[i-1] == '-' && alnum(s[i-2]) // "550-5.1.1", but not "2550-500"
 		if status == "" {
 			if n := enhancedLen(s[i:]); n > 0 {
 				status = s[i : i+n]
@@ -220,7 +221,7 @@ func codesIn(s string) (code int, status string) {
 				continue
 			}
 		}
-		if code == 0 && s[i] != '2' && i+3 <= len(s) && digits(s[i:i+3]) && (i+3 == len(s) || strings.IndexByte(" -:#,;\n)", s[i+3]) >= 0) {
+		if code == 0 && !dash && s[i] != '2' && i+3 <= len(s) && digits(s[i:i+3]) && (i+3 == len(s) || strings.IndexByte(" -:#,;\n)", s[i+3]) >= 0) {
 			code = int(s[i]-'0')*100 + int(s[i+1]-'0')*10 + int(s[i+2]-'0')
 		}
 	}

@@ -82,9 +82,12 @@ func (rd *reader) plain() string {
 // informalBounce decides by the author together with the wording: a person who forwards a bounce is no mail server.
 func (rd *reader) informalBounce(b *Bounce, report bool) bool {
 	failed := rd.msg.Header.Get("X-Failed-Recipients")
+	daemon := rd.fromDaemon()
+	if !report && !daemon && failed == "" {
+		return false
+	}
 	format := formatOf(rd.plain())
 	subject := bounceSubject(rd.msg.Subject)
-	daemon := rd.fromDaemon()
 	switch {
 	case report && (daemon || format != nil || subject != ""):
 		b.proof = "Content-Type: multipart/report"

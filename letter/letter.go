@@ -171,7 +171,8 @@ type reader struct {
 	lim        Limits
 	containers int   // opened so far
 	unpacked   int64 // bytes they took
-	spare      run   // the body of a winmail.dat, for mails without another
+	matched    *subjectMatch
+	spare      run // the body of a winmail.dat, for mails without another
 }
 
 func read(s *source, opt Options) (*Message, error) {

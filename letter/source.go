@@ -11,6 +11,7 @@ type source struct {
 	at   io.ReaderAt
 	size int64
 	mem  []byte // set if everything is in memory anyway
+	win  int    // size of the scanner's window, 0 for the default
 }
 
 func memorySource(b []byte) *source { return &source{at: memory(b), size: int64(len(b)), mem: b} }
@@ -57,7 +58,11 @@ func newLiner(s *source) (*liner, error) {
 	if s.mem != nil {
 		l.buf, l.w, l.end = s.mem, len(s.mem), true
 	} else {
-		l.buf = make([]byte, min(max(s.size, 1), window))
+		win := s.win
+		if win == 0 {
+			win = window
+		}
+		l.buf = make([]byte, min(max(s.size, 1), int64(win)))
 		if err := l.fill(); err != nil {
 			return nil, err
 		}
