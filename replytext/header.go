@@ -29,7 +29,7 @@ func lateLabel(f string) (found [fieldOther + 1]bool) {
 		w := f[:c]
 		w = strings.TrimRight(w, " *_")
 		w = w[strings.LastIndexByte(w, ' ')+1:]
-		w = strings.TrimLeft(w, "*_0123456789()[]<>\"")
+		w = strings.TrimLeft(w, "*_0123456789()[]<>.:/\"")
 		if k, ok := lx.labels[w]; ok {
 			found[k] = true
 		}

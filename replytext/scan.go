@@ -180,14 +180,14 @@ func (d *doc) runEnd(i int) int {
 // directly between two marked lines, and either a link's end or in the middle
 // of a sentence that filled the line above. seen says that the run has such rests.
 func (d *doc) remnant(j int, seen bool) bool {
-	if j == 0 || j+1 >= len(d.lines) || !d.lines[j-1].quoted() || !d.lines[j+1].quoted() || d.lines[j-1].blank() {
+	if j == 0 || j+1 >= len(d.lines) || !d.lines[j-1].quoted() || !d.lines[j+1].quoted() {
 		return false
 	}
 	f, above := d.lines[j].fold, d.lines[j-1].fold
 	if f[0] == '(' || f[0] == '<' || !strings.Contains(f, " ") && strings.ContainsAny(f, ")=/>") {
 		return true
 	}
-	if len(above) < 60 || len(f) > 60 {
+	if above == "" || len(above) < 60 || len(f) > 60 {
 		return false
 	}
 	c := d.full[d.lines[j].body]
