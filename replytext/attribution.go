@@ -89,7 +89,7 @@ func (d *doc) mayAttribute(i int) bool {
 // nameAbove tells whether line i may be the name of an attribution that was
 // wrapped before the address.
 func (d *doc) nameAbove(i int) bool {
-	if i+1 >= len(d.lines) || len(d.lines[i].fold) > 70 || !strings.HasPrefix(d.lines[i+1].fold, "<") {
+	if i+1 >= len(d.lines) || len(d.lines[i].fold) > 70 || !strings.HasPrefix(d.lines[i+1].fold, "<") && !strings.HasPrefix(d.lines[i+1].fold, "(<") {
 		return false
 	}
 	r, _ := utf8.DecodeRuneInString(d.text(i))
@@ -105,8 +105,9 @@ type attributionScan struct {
 	lineOf []int   // line of each token
 	at     []int32 // offset in full of each token's start, and of its end
 	endAt  []int32
-	first  int // number of tokens in the first line
-	open   int // angle brackets that are not closed yet
+	first  int  // number of tokens in the first line
+	named  bool // our display name is in it
+	open   int  // angle brackets that are not closed yet
 }
 
 func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
@@ -298,7 +299,8 @@ func (s *attributionScan) atColon(r *reading, k, n int, eol bool) float64 {
 	switch {
 	case r.words > attributionWords, r.person() && !quoted:
 		return 0
-	case r.us && (r.verb || r.date || quoted):
+	case (r.us || s.named) && (r.verb || r.date || quoted):
+		s.d.us = true
 		return .97
 	case r.verb && r.mail && r.date && (begun || r.before <= 9):
 		return .95
@@ -331,6 +333,9 @@ func (s *attributionScan) atEnd(r *reading, n int, dashed bool) float64 {
 		return .8
 	case verbLast && begun && r.date && (r.mail || r.opener || quoted):
 		return .8
+	case r.us && r.date && (quoted || s.blankAfter(n)):
+		s.d.us = true
+		return .97
 	case r.verb && r.opener && r.openLangs&r.verbLangs != 0 && r.date && n-r.verbAt <= 12 && s.blankAfter(n):
 		return .65
 	case r.mail && r.date && r.startDate && quoted:
@@ -370,7 +375,7 @@ func (s *attributionScan) goesOn(r *reading, n int) bool {
 	if n+1 >= len(s.toks) {
 		return false
 	}
-	if !r.opener && !r.startDate && !r.mail && !r.verb && s.word(n+1) != "<" {
+	if !r.opener && !r.startDate && !r.mail && !r.verb && s.word(n+1) != "<" && s.word(n+1) != "(" {
 		return false
 	}
 	if !r.date && !r.mail && s.sentenceEnd(n) {
@@ -405,9 +410,8 @@ func (s *attributionScan) quotedAfter(n int) bool {
 	if rest := s.rest(n); rest != "" {
 		return rest[0] == '>'
 	}
-	own := &s.d.lines[s.line]
 	j := s.d.nextText(s.lineOf[n] + 1)
-	return j < len(s.d.lines) && (s.d.lines[j].depth > own.depth || own.mark != markQuote && s.d.lines[j].mark == markQuote)
+	return j < len(s.d.lines) && s.d.deeper(s.line, j)
 }
 
 func (s *attributionScan) blankAfter(n int) bool {

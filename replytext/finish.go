@@ -39,7 +39,7 @@ func (d *doc) guard(r *Result) {
 			r.Confidence = l.strength
 		}
 	}
-	if !own && r.Forward == nil && strings.TrimSpace(d.full) != "" && !d.allOurs() {
+	if !own && r.Forward == nil && strings.TrimSpace(d.full) != "" && !d.us {
 		r.Confidence = min(r.Confidence, .4)
 	}
 	r.Certain = r.Confidence >= Sure
@@ -70,6 +70,9 @@ func (d *doc) render(keep func(*line) bool) string {
 					b.WriteByte('\n')
 				}
 			}
+		}
+		if l.shown && l.kind == Quote && l.depth == 0 {
+			b.WriteString("> ")
 		}
 		b.WriteString(text)
 		prev, gap = i, false

@@ -51,6 +51,7 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 	}
 	b := d.readHeader(i)
 	strength := b.strength(d.introduced(i), l.mark == markHeader)
+	d.us = d.us || b.us && strength > 0
 	if strength == 0 && b.labels >= 2 && b.has[fieldFrom] && d.prevText(i) < 0 && b.last+1 < len(d.lines) && d.lines[b.last+1].blank() {
 		strength = .6 // the mail's own headers, copied above its text
 	}
