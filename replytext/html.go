@@ -365,7 +365,7 @@ func (w *walker) emit(s string, m mark) {
 	if len(w.marks) > 0 {
 		w.out.WriteByte('\n')
 	}
-	w.out.WriteString(s)
+	w.out.WriteString(strings.ReplaceAll(s, "\n", " ")) // attributes may hold line feeds
 	w.marks = append(w.marks, m)
 }
 

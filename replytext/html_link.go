@@ -51,7 +51,7 @@ func (w *walker) emphasis(n *node, marks string) string {
 
 // anchor writes a link's address behind its words when the two differ.
 func (w *walker) anchor(n *node) string {
-	href := target(strings.TrimSpace(n.attr("href")))
+	href := target(strings.Join(strings.Fields(n.attr("href")), ""))
 	text, ok := w.inlineText(n)
 	if href == "" || !ok || sameLink(text, href) {
 		return ""

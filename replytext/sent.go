@@ -151,7 +151,7 @@ func (e *evidence) cover(d *doc) {
 			if l.words > 0 && l.sent < .5 {
 				break // a line without words, blank or a link, is anybody's
 			}
-			if l.sent >= .5 {
+			if l.sent >= .5 || l.words == 0 && !l.blank() && end == j {
 				words += l.words
 				end = j + 1
 			}
