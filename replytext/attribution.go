@@ -209,6 +209,7 @@ type reading struct {
 	words                int // words so far
 	before               int // words before the first of address, date and verb
 	verbAt               int
+	parens               int // round brackets that are open
 }
 
 func (r *reading) see(s *attributionScan, n, nth int) {
@@ -224,6 +225,13 @@ func (r *reading) see(s *attributionScan, n, nth int) {
 		r.startDate = r.startDate || nth < 4
 	case tokNumber:
 		r.startDate = r.startDate || nth < 4
+	case tokMark:
+		switch s.word(n) {
+		case "(", "（":
+			r.parens++
+		case ")", "）":
+			r.parens--
+		}
 	case tokWord:
 		r.words++
 		if t.verb {
@@ -273,7 +281,8 @@ func (s *attributionScan) match(k int, whole bool) (introduction, bool) {
 		r.see(s, n, n-k)
 		eol := n+1 == len(s.toks) || s.lineOf[n+1] != s.lineOf[n]
 		switch {
-		case s.toks[n].what == tokColon && !s.inLink(n):
+		case s.toks[n].what == tokColon && (s.inLink(n) || r.parens > 0 && !s.quotedAfter(n)):
+		case s.toks[n].what == tokColon:
 			if strength := s.atColon(&r, k, n, eol); strength > 0 {
 				return s.introduction(first, n, whole, strength), true
 			}
