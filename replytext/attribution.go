@@ -1,6 +1,10 @@
 package replytext
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // An introduction is a mail program's words above a quoted mail: an attribution
 // line, a header block, a title between dashes.
@@ -28,20 +32,37 @@ func (d *doc) attributionAt(i int) (introduction, bool) {
 	}
 	lx := words()
 	s := d.scanFrom(lx, i)
-	if s.first > 0 && s.toks[0].opener {
+	if s.first > 0 && s.begins() {
 		if in, ok := s.match(0, true); ok {
 			return in, true
 		}
 	}
 	// "Yes, do. On Monday, 5 May 2025, Ann wrote:"
+	afterMail := false
 	for k := 1; k < s.first; k++ {
-		if s.inlineStart(k) {
+		afterMail = (afterMail || s.toks[k-1].what == tokMail) && !s.sentenceEnd(k-1)
+		if !afterMail && s.inlineStart(k) {
 			if in, ok := s.match(k, false); ok {
 				return in, true
 			}
 		}
 	}
 	return s.match(0, true)
+}
+
+// begins tells whether the line's first words are an attribution's: an opener,
+// or a number soon.
+func (s *attributionScan) begins() bool {
+	if s.toks[0].opener {
+		return true
+	}
+	for k := 0; k < s.first && k < 4; k++ {
+		switch s.toks[k].what {
+		case tokNumber, tokTime, tokDate:
+			return true
+		}
+	}
+	return false
 }
 
 // mayAttribute is the cheap test that spares most lines the real one: an
@@ -62,7 +83,17 @@ func (d *doc) mayAttribute(i int) bool {
 			colon = true
 		}
 	}
-	return digit || colon || strings.HasSuffix(f, "-")
+	return digit || colon || strings.HasSuffix(f, "-") || d.nameAbove(i)
+}
+
+// nameAbove tells whether line i may be the name of an attribution that was
+// wrapped before the address.
+func (d *doc) nameAbove(i int) bool {
+	if i+1 >= len(d.lines) || len(d.lines[i].fold) > 70 || !strings.HasPrefix(d.lines[i+1].fold, "<") && !strings.HasPrefix(d.lines[i+1].fold, "(<") {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(d.text(i))
+	return !unicode.IsLower(r) && strings.Count(d.lines[i].fold, " ") <= 10
 }
 
 // An attributionScan is the tokens of a line and, as far as they may belong to
@@ -74,8 +105,9 @@ type attributionScan struct {
 	lineOf []int   // line of each token
 	at     []int32 // offset in full of each token's start, and of its end
 	endAt  []int32
-	first  int // number of tokens in the first line
-	open   int // angle brackets that are not closed yet
+	first  int  // number of tokens in the first line
+	named  bool // our display name is in it
+	open   int  // angle brackets that are not closed yet
 }
 
 func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
@@ -152,7 +184,8 @@ func (s *attributionScan) inlineStart(k int) bool {
 	if !t.opener || t.what != tokWord {
 		return false
 	}
-	if c := s.d.full[s.at[k]]; c >= 'a' && c <= 'z' {
+	r, _ := utf8.DecodeRuneInString(s.d.full[s.at[k]:])
+	if unicode.IsLower(r) || !unicode.IsUpper(r) && k > 0 && s.lineOf[k-1] == s.lineOf[k] && !s.sentenceEnd(k-1) {
 		return false
 	}
 	for n := k + 1; n < len(s.toks) && n <= k+4; n++ {
@@ -168,13 +201,15 @@ func (s *attributionScan) inlineStart(k int) bool {
 
 // A reading is what has been seen of a possible attribution.
 type reading struct {
-	opener, startDate      bool // how it begins
-	mail, date, verb, self bool // what it has
-	us                     bool // it names our address or our name
-	openLangs, verbLangs   langSet
-	words                  int // words so far
-	before                 int // words before the first of address, date and verb
-	verbAt                 int
+	opener, startDate    bool // how it begins
+	mail, date, verb     bool // what it has
+	self                 langSet
+	us                   bool // it names our address or our name
+	openLangs, verbLangs langSet
+	words                int // words so far
+	before               int // words before the first of address, date and verb
+	verbAt               int
+	parens               int // round brackets that are open
 }
 
 func (r *reading) see(s *attributionScan, n, nth int) {
@@ -190,6 +225,13 @@ func (r *reading) see(s *attributionScan, n, nth int) {
 		r.startDate = r.startDate || nth < 4
 	case tokNumber:
 		r.startDate = r.startDate || nth < 4
+	case tokMark:
+		switch s.word(n) {
+		case "(", "（":
+			r.parens++
+		case ")", "）":
+			r.parens--
+		}
 	case tokWord:
 		r.words++
 		if t.verb {
@@ -197,10 +239,19 @@ func (r *reading) see(s *attributionScan, n, nth int) {
 			r.verb, r.verbAt = true, n
 			r.verbLangs |= t.langs
 		}
-		if t.self && s.word(n) != "i" {
-			r.self = true
+		if s.word(n) != "i" {
+			r.self |= t.self
 		}
 	}
+}
+
+// person tells whether the words are a sentence in the first person, in the
+// language of its verb: "je" is French for "I" and Slovene for "is".
+func (r *reading) person() bool {
+	if r.verbLangs != 0 {
+		return r.self&r.verbLangs != 0
+	}
+	return r.self != 0
 }
 
 // mark notes how many words stood before the first telling token.
@@ -230,8 +281,9 @@ func (s *attributionScan) match(k int, whole bool) (introduction, bool) {
 		r.see(s, n, n-k)
 		eol := n+1 == len(s.toks) || s.lineOf[n+1] != s.lineOf[n]
 		switch {
-		case s.toks[n].what == tokColon && !s.inLink(n):
-			if strength := s.atColon(&r, n, eol); strength > 0 {
+		case s.toks[n].what == tokColon && (s.inLink(n) || r.parens > 0 && !s.quotedAfter(n)):
+		case s.toks[n].what == tokColon:
+			if strength := s.atColon(&r, k, n, eol); strength > 0 {
 				return s.introduction(first, n, whole, strength), true
 			}
 			if eol || !r.opener && !r.startDate && !r.mail {
@@ -250,26 +302,27 @@ func (s *attributionScan) match(k int, whole bool) (introduction, bool) {
 }
 
 // atColon weighs an attribution that ends in the colon n; 0 says that it is none.
-func (s *attributionScan) atColon(r *reading, n int, eol bool) float64 {
+func (s *attributionScan) atColon(r *reading, k, n int, eol bool) float64 {
 	quoted := s.quotedAfter(n)
 	begun := r.opener || r.startDate
 	switch {
-	case r.words > attributionWords, r.self && !quoted:
+	case r.words > attributionWords, r.person() && !quoted:
 		return 0
-	case r.us && (r.verb || r.date || quoted):
+	case (r.us || s.named) && (r.verb || r.date || quoted):
+		s.d.us = true
 		return .97
-	case r.verb && r.mail && r.date && (begun || r.before <= 6):
+	case r.verb && r.mail && r.date && (begun || r.before <= 9):
 		return .95
-	case r.verb && r.mail && (r.opener || r.before <= 6):
+	case r.verb && r.mail && (r.opener || r.before <= 9 && s.nameLike(k, n)):
 		return .85
 	case r.verb && r.date && begun && (eol || quoted || r.openLangs&r.verbLangs != 0):
 		return .9
-	case r.verb && r.date && r.before <= 4 && r.words <= 12 && eol:
+	case r.verb && r.date && r.before <= 8 && eol && s.nameLike(k, n):
 		return .8
 	case r.mail && r.date && begun && s.label() == fieldNone:
 		return .85
-	case r.verb && eol && quoted && r.words <= 8:
-		return .7
+	case (r.verb || r.mail) && eol && quoted && r.words <= 8:
+		return .7 // "Ann Lee wrote:", "Quoting Ann Lee <ann@example.org>:"
 	case s.d.lines[s.line].mark == markAttribution && eol && (r.date || r.mail || r.verb):
 		return .9
 	}
@@ -283,12 +336,15 @@ func (s *attributionScan) atEnd(r *reading, n int, dashed bool) float64 {
 	begun := r.opener || r.startDate
 	verbLast := r.verb && r.verbAt == n
 	switch {
-	case r.self && !quoted:
+	case r.person() && !quoted:
 		return 0
 	case verbLast && dashed && r.words <= 10:
 		return .8
 	case verbLast && begun && r.date && (r.mail || r.opener || quoted):
 		return .8
+	case r.us && r.date && (quoted || s.blankAfter(n)):
+		s.d.us = true
+		return .97
 	case r.verb && r.opener && r.openLangs&r.verbLangs != 0 && r.date && n-r.verbAt <= 12 && s.blankAfter(n):
 		return .65
 	case r.mail && r.date && r.startDate && quoted:
@@ -303,18 +359,38 @@ func (s *attributionScan) sentenceEnd(n int) bool {
 	return w == "." || w == "!" || w == "?" || w == "-"
 }
 
+// nameLike tells whether the words from token k up to the first address, date
+// or verb can be a name: in capitals, but for one word or short particles.
+func (s *attributionScan) nameLike(k, n int) bool {
+	lower, words := 0, 0
+	for ; k < n; k++ {
+		t := s.toks[k]
+		if t.verb || t.what == tokMail || t.what == tokDate || t.what == tokTime {
+			break
+		}
+		if t.what != tokWord {
+			continue
+		}
+		words++
+		if r, _ := utf8.DecodeRuneInString(s.word(k)); unicode.IsLower(r) && t.end-t.start > 4 {
+			lower++
+		}
+	}
+	return lower == 0 || lower == 1 && words <= 2
+}
+
 // goesOn tells whether an attribution may continue in the line below token n.
 func (s *attributionScan) goesOn(r *reading, n int) bool {
 	if n+1 >= len(s.toks) {
 		return false
 	}
-	if !r.opener && !r.startDate && !r.mail && !r.verb {
+	if !r.opener && !r.startDate && !r.mail && !r.verb && s.word(n+1) != "<" && s.word(n+1) != "(" {
 		return false
 	}
 	if !r.date && !r.mail && s.sentenceEnd(n) {
 		return false // the end of a sentence, not of a wrapped line
 	}
-	return !s.inlineStart(n + 1)
+	return r.mail || !s.inlineStart(n+1)
 }
 
 // inLink tells whether the colon n belongs to "mailto:" or "https:".
@@ -343,9 +419,8 @@ func (s *attributionScan) quotedAfter(n int) bool {
 	if rest := s.rest(n); rest != "" {
 		return rest[0] == '>'
 	}
-	own := &s.d.lines[s.line]
 	j := s.d.nextText(s.lineOf[n] + 1)
-	return j < len(s.d.lines) && (s.d.lines[j].depth > own.depth || own.mark != markQuote && s.d.lines[j].mark == markQuote)
+	return j < len(s.d.lines) && s.d.deeper(s.line, j)
 }
 
 func (s *attributionScan) blankAfter(n int) bool {
@@ -353,7 +428,11 @@ func (s *attributionScan) blankAfter(n int) bool {
 		return false
 	}
 	j := s.lineOf[n] + 1
-	return j >= len(s.d.lines) || s.d.lines[j].blank()
+	if j >= len(s.d.lines) || s.d.lines[j].blank() {
+		return true
+	}
+	f, _ := labelOf(s.d.lines[j].fold)
+	return f != fieldNone
 }
 
 func (s *attributionScan) label() field {

@@ -31,15 +31,18 @@ func (d *doc) extract(ours *evidence) Result {
 // guard keeps Extract from cutting on weak grounds, and from cutting everything
 // unless it is known that everything is ours.
 func (d *doc) guard(r *Result) {
-	own := false
+	own, ours := false, d.us
 	for i := range d.lines {
 		l := &d.lines[i]
 		own = own || l.own()
+		if l.kind == Quote && !l.quoted() && l.words > 0 {
+			ours = false // unmarked words that we did not send may be the answer
+		}
 		if (l.kind == Quote || l.kind == Attribution) && l.strength < r.Confidence {
 			r.Confidence = l.strength
 		}
 	}
-	if !own && r.Forward == nil && strings.TrimSpace(d.full) != "" && !d.allOurs() {
+	if !own && r.Forward == nil && strings.TrimSpace(d.full) != "" && !ours {
 		r.Confidence = min(r.Confidence, .4)
 	}
 	r.Certain = r.Confidence >= Sure
@@ -70,6 +73,9 @@ func (d *doc) render(keep func(*line) bool) string {
 					b.WriteByte('\n')
 				}
 			}
+		}
+		if l.shown && l.kind == Quote && l.depth == 0 {
+			b.WriteString("> ")
 		}
 		b.WriteString(text)
 		prev, gap = i, false

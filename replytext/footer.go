@@ -133,7 +133,7 @@ func (d *doc) signatureRule(i, k, j int) bool {
 	if !d.likeSignature(k+1, j, 8) {
 		return false
 	}
-	return d.contact(k+1, j) || d.lines[k].fold[0] != '-' && d.lines[k-1].blank()
+	return d.contact(k+1, j)
 }
 
 // byeAbove tells whether a closing stands in the four lines of text above k.

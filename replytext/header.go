@@ -29,7 +29,7 @@ func lateLabel(f string) (found [fieldOther + 1]bool) {
 		w := f[:c]
 		w = strings.TrimRight(w, " *_")
 		w = w[strings.LastIndexByte(w, ' ')+1:]
-		w = strings.TrimLeft(w, "*_0123456789()[]<>\"")
+		w = strings.TrimLeft(w, "*_0123456789()[]<>.:/\"")
 		if k, ok := lx.labels[w]; ok {
 			found[k] = true
 		}
@@ -51,6 +51,7 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 	}
 	b := d.readHeader(i)
 	strength := b.strength(d.introduced(i), l.mark == markHeader)
+	d.us = d.us || b.us && strength > 0
 	if strength == 0 && b.labels >= 2 && b.has[fieldFrom] && d.prevText(i) < 0 && b.last+1 < len(d.lines) && d.lines[b.last+1].blank() {
 		strength = .6 // the mail's own headers, copied above its text
 	}

@@ -1,7 +1,6 @@
 package replytext
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +55,7 @@ type walker struct {
 	cur   strings.Builder // the line being written
 	space bool            // a space is due before the next word
 	cell  bool            // a bar is due before the next word
+	open  string          // Markdown's mark that is due before the next word
 	blank bool            // a blank line is due before the next one
 	wrote bool            // something was written
 	mark  mark            // of the line being written
@@ -161,6 +161,10 @@ func (w *walker) enter(n *node) string {
 		return w.emphasis(n, "**")
 	case "i", "em":
 		return w.emphasis(n, "*")
+	case "s", "strike", "del":
+		return w.emphasis(n, "~~")
+	case "code", "tt":
+		return w.emphasis(n, "`")
 	}
 	return ""
 }
@@ -168,7 +172,10 @@ func (w *walker) enter(n *node) string {
 // leave ends an element.
 func (w *walker) leave(n *node, close string) {
 	if close != "" {
-		w.cur.WriteString(close)
+		if w.open == "" && w.cur.Len() > 0 {
+			w.cur.WriteString(close)
+		}
+		w.open = ""
 	}
 	if blocks[n.tag] {
 		w.line()
@@ -316,6 +323,8 @@ func (w *walker) word(s string) {
 		w.cur.WriteByte(' ')
 	}
 	w.space, w.cell = false, false
+	w.cur.WriteString(w.open)
+	w.open = ""
 	w.cur.WriteString(s)
 }
 
@@ -356,18 +365,8 @@ func (w *walker) emit(s string, m mark) {
 	if len(w.marks) > 0 {
 		w.out.WriteByte('\n')
 	}
-	w.out.WriteString(s)
+	w.out.WriteString(strings.ReplaceAll(s, "\n", " ")) // attributes may hold line feeds
 	w.marks = append(w.marks, m)
-}
-
-// emphasis writes Markdown's marks around short runs of words.
-func (w *walker) emphasis(n *node, marks string) string {
-	return ""
-}
-
-// anchor writes a link's address behind its words when they differ.
-func (w *walker) anchor(n *node) string {
-	return ""
 }
 
 // image keeps the place of an inline image and the sense of an emoticon.
@@ -380,5 +379,3 @@ func (w *walker) image(n *node) {
 		w.word(alt)
 	}
 }
-
-var _ = url.Parse

@@ -55,7 +55,7 @@ type lexicon struct {
 	opens     map[string]langSet // single folded words
 	wrote     map[string]langSet // single folded words
 	wroteCJK  []string           // verbs of scripts without spaces between words
-	self      map[string]bool
+	self      map[string]langSet
 	labels    map[string]field
 	original  map[string]bool
 	forwarded map[string]bool
@@ -67,7 +67,7 @@ type lexicon struct {
 // words returns the lexicon, built at the first call and never changed.
 var words = sync.OnceValue(func() *lexicon {
 	lx := &lexicon{
-		opens: map[string]langSet{}, wrote: map[string]langSet{}, self: map[string]bool{},
+		opens: map[string]langSet{}, wrote: map[string]langSet{}, self: map[string]langSet{},
 		labels: map[string]field{}, original: map[string]bool{}, forwarded: map[string]bool{},
 		bye: map[string]bool{},
 	}
@@ -93,7 +93,7 @@ func (lx *lexicon) add(l *language, bit langSet) {
 		lx.wrote[lastWord(w)] |= bit
 	}
 	for _, w := range list(l.self) {
-		lx.self[w] = true
+		lx.self[w] |= bit
 	}
 	// The order matters where one word means two things: the last one wins.
 	lx.label(fieldOther, l.replyTo)

@@ -13,17 +13,19 @@ type doc struct {
 	lines  []line
 	source Source
 	ours   *evidence
+	us     bool // our address, our name or our words were found
 }
 
 // A line is a span of full. Lines may be split where a mail program's words
 // follow the author's without a break, so two of them can share a line of text.
 type line struct {
-	start, end int    // without the line feed
-	body       int    // where the text begins behind the quote marks
-	depth      int    // number of quote marks
-	mark       mark   // what the DOM says
-	fold       string // text behind the quote marks, folded and trimmed
-	sent       float32
+	start, end int     // without the line feed
+	body       int     // where the text begins behind the quote marks
+	depth      int     // number of quote marks
+	mark       mark    // what the DOM says
+	fold       string  // text behind the quote marks, folded and trimmed
+	words      int     // words of the text, links left out
+	sent       float32 // share of them that stand in a mail of ours
 
 	kind     Kind // "" for the author's own
 	reason   string
@@ -39,6 +41,7 @@ const (
 	markCite             // in a blockquote that mail programs make for quotes
 	markButton           // in a blockquote that the author made by the composer's button
 	markQuote            // in an element that holds only history
+	markSent             // words that we sent, whether marked as a quote or not
 	markFrom             // history begins here and goes to the end
 	markHeader           // first line of a box that a header block stands in
 	markAttribution      // in an attribution's element
@@ -48,7 +51,7 @@ const (
 
 func (l *line) blank() bool  { return l.fold == "" && l.mark != markFrom }
 func (l *line) own() bool    { return l.kind == "" && l.fold != "" }
-func (l *line) quoted() bool { return l.depth > 0 || l.mark == markQuote }
+func (l *line) quoted() bool { return l.depth > 0 || l.mark == markQuote || l.mark == markSent }
 
 // newTextDoc reads a text/plain body.
 func newTextDoc(s string) *doc {

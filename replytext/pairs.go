@@ -7,15 +7,14 @@ import "strings"
 // text: "yes" and "no" say nothing without them.
 func (d *doc) pairs() []Pair {
 	var out []Pair
-	var quotes [][2]int
 	last := 0
 	for i := 0; i < len(d.lines); {
-		if d.lines[i].kind != Quote || !d.lines[i].quoted() {
+		if !d.quotedHistory(i) {
 			i++
 			continue
 		}
 		j := i
-		for j < len(d.lines) && (d.lines[j].kind == Quote || d.lines[j].blank()) {
+		for j < len(d.lines) && (d.quotedHistory(j) || d.lines[j].blank()) {
 			j++
 		}
 		k := j
@@ -26,7 +25,6 @@ func (d *doc) pairs() []Pair {
 		if answer != "" && !d.onlyBye(j, k) {
 			quoted := d.unquote(i, j)
 			out = append(out, Pair{Quoted: quoted, Answer: answer, Sent: d.ours.which(quoted)})
-			quotes = append(quotes, [2]int{i, j})
 			last = j
 		}
 		i = max(k, i+1)
@@ -37,10 +35,16 @@ func (d *doc) pairs() []Pair {
 			l.shown = l.kind == Quote || l.kind == Attribution && l.reason == "attribution"
 		}
 	}
-	_ = quotes
 	return out
 }
 
+// quotedHistory tells whether line i is a quoted line of an earlier mail.
+func (d *doc) quotedHistory(i int) bool {
+	l := &d.lines[i]
+	return l.quoted() && (l.kind == Quote || l.kind == Attribution)
+}
+
+// start is where line i begins.
 func (d *doc) start(i int) int {
 	if i < len(d.lines) {
 		return d.lines[i].start

@@ -85,7 +85,9 @@ func (d *doc) take(i int, in introduction) int {
 		end := d.forwardEnd(i, j)
 		d.set(after, end, Forwarded, in.reason, in.strength)
 		return end
-	case d.lines[j].depth > d.lines[i].depth || d.lines[i].mark != markQuote && d.lines[j].mark == markQuote:
+	case d.lines[j].mark == markSent && d.lines[j].depth == d.lines[i].depth:
+		return d.history(after, d.unmarkedEnd(i, j), in)
+	case d.deeper(i, j):
 		return d.history(after, d.runEnd(j), in)
 	case d.lines[i].quoted():
 		return d.history(after, d.runEnd(i), in)
@@ -94,6 +96,29 @@ func (d *doc) take(i int, in introduction) int {
 		return after
 	}
 	return d.history(after, len(d.lines), in)
+}
+
+// deeper tells whether line j is quoted when seen from line i.
+func (d *doc) deeper(i, j int) bool {
+	a, b := &d.lines[i], &d.lines[j]
+	return b.depth > a.depth || b.mark == markSent || b.mark == markQuote && a.mark != markQuote
+}
+
+// unmarkedEnd is the end of our words, quoted without marks from line j on,
+// below the introduction in line i. Below them stands older history, unless the
+// author wrote nothing above, or has answers between our words.
+func (d *doc) unmarkedEnd(i, j int) int {
+	end := d.runEnd(j)
+	last := end
+	for k := end; k < len(d.lines); k++ {
+		if d.lines[k].mark == markSent {
+			last = k + 1
+		}
+	}
+	if last > end || d.prevOwn(i) < 0 {
+		return end
+	}
+	return len(d.lines)
 }
 
 // history marks what an introduction introduces.
@@ -180,14 +205,14 @@ func (d *doc) runEnd(i int) int {
 // directly between two marked lines, and either a link's end or in the middle
 // of a sentence that filled the line above. seen says that the run has such rests.
 func (d *doc) remnant(j int, seen bool) bool {
-	if j == 0 || j+1 >= len(d.lines) || !d.lines[j-1].quoted() || !d.lines[j+1].quoted() || d.lines[j-1].blank() {
+	if j == 0 || j+1 >= len(d.lines) || !d.lines[j-1].quoted() || !d.lines[j+1].quoted() {
 		return false
 	}
 	f, above := d.lines[j].fold, d.lines[j-1].fold
 	if f[0] == '(' || f[0] == '<' || !strings.Contains(f, " ") && strings.ContainsAny(f, ")=/>") {
 		return true
 	}
-	if len(above) < 60 || len(f) > 60 {
+	if above == "" || len(above) < 60 || len(f) > 60 {
 		return false
 	}
 	c := d.full[d.lines[j].body]
@@ -200,6 +225,8 @@ func (d *doc) quotedRun(i int) int {
 	end := d.runEnd(i)
 	strength, reason := 0.0, ""
 	switch m := d.lines[i].mark; {
+	case m == markSent:
+		strength, reason = .97, "our words"
 	case m == markQuote:
 		strength, reason = .95, "client"
 	case m == markCite:

@@ -111,13 +111,60 @@ func (e *evidence) isOurs(address string) bool {
 	return false
 }
 
-// cover notes, for each line, which part of its words stands in what we sent.
+// named tells whether our display name stands in a folded line.
+func (e *evidence) named(f string) bool {
+	if e == nil || len(f) > 600 {
+		return false
+	}
+	for _, n := range e.names {
+		if strings.Contains(f, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// Thresholds of stage one. A line is ours by its words only together with its
+// neighbours, for anybody may repeat three words of a mail.
+const (
+	oursShare = .6 // of a line's words
+	oursWords = 6  // in a run of lines that are not marked as quoted
+)
+
+// cover notes which part of each line's words stands in what we sent, and marks
+// the runs of lines that are ours.
 func (e *evidence) cover(d *doc) {
 	if e == nil {
 		return
 	}
-	for _, s := range e.sent {
-		s.cover(d)
+	for i := range e.sent {
+		e.sent[i].cover(d)
+	}
+	for i := 0; i < len(d.lines); {
+		if d.lines[i].sent < oursShare {
+			i++
+			continue
+		}
+		words, end := 0, i
+		for j := i; j < len(d.lines); j++ {
+			l := &d.lines[j]
+			if l.words > 0 && l.sent < .5 {
+				break // a line without words, blank or a link, is anybody's
+			}
+			if l.sent >= .5 || l.words == 0 && !l.blank() && end == j {
+				words += l.words
+				end = j + 1
+			}
+		}
+		if words >= oursWords || d.lines[i].depth > 0 {
+			d.us = true
+			for ; i < end; i++ {
+				if d.lines[i].mark != markFrom {
+					d.lines[i].mark = markSent
+				}
+			}
+		}
+		i = max(end, i+1)
 	}
 }
 
@@ -127,12 +174,12 @@ func (s *sentWords) cover(d *doc) {
 	}
 	var ring []uint64
 	var where []int
-	words := make([]int, len(d.lines))
 	hit := make([]int, len(d.lines))
 	covered := -1 // index of the last word that is covered
 	for i := range d.lines {
+		d.lines[i].words = 0
 		eachWord(d.lines[i].fold, func(h uint64) {
-			words[i]++
+			d.lines[i].words++
 			ring, where = append(ring, h), append(where, i)
 			n := len(ring)
 			if n < shingle {
@@ -149,11 +196,11 @@ func (s *sentWords) cover(d *doc) {
 	}
 	for i := range d.lines {
 		l := &d.lines[i]
-		if words[i] == 0 {
+		if l.words == 0 {
 			continue
 		}
-		share := float32(hit[i]) / float32(words[i])
-		if _, ok := s.lines[bare(l.fold)]; ok && words[i] < shingle {
+		share := float32(hit[i]) / float32(l.words)
+		if _, ok := s.lines[bare(l.fold)]; ok && l.words < shingle {
 			share = max(share, .5)
 		}
 		l.sent = max(l.sent, share)
@@ -185,19 +232,4 @@ func (e *evidence) which(quoted string) int {
 		}
 	}
 	return at
-}
-
-// allOurs tells whether the mail has nothing but words that we sent.
-func (d *doc) allOurs() bool {
-	seen := false
-	for i := range d.lines {
-		l := &d.lines[i]
-		if l.blank() {
-			continue
-		}
-		if l.sent >= .5 {
-			seen = true
-		}
-	}
-	return seen
 }

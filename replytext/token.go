@@ -9,7 +9,7 @@ type token struct {
 	langs      langSet // of an opener or a verb
 	opener     bool    // may begin an attribution
 	verb       bool    // "wrote" in some language
-	self       bool    // "I", "we"
+	self       langSet // languages in which it is "I" or "we"
 }
 
 type tokenKind uint8
