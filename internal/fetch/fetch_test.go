@@ -418,25 +418,41 @@ func TestAStalledFileIsGivenUp(t *testing.T) {
 		<-release
 	})
 	defer close(release)
-	for what, c := range map[string]struct {
-		cfg Config
-		why error
-	}{
-		"idle":  {Config{IdleTimeout: 30 * time.Millisecond}, errIdle},
-		"total": {Config{TotalTimeout: 200 * time.Millisecond}, errTotal},
-	} {
-		c.cfg.AllowedHosts = []string{host}
-		resp, err := client(t, c.cfg).Get(bg, base)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = io.ReadAll(resp.Body)
-		wantError(t, what, err, postern.Temporary, 0)
-		if !errors.Is(err, c.why) {
-			t.Errorf("%s: %v", what, err)
-		}
-		resp.Body.Close()
+	resp, err := client(t, Config{AllowedHosts: []string{host}, IdleTimeout: 30 * time.Millisecond}).Get(bg, base)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer resp.Body.Close()
+	_, err = io.ReadAll(resp.Body)
+	wantError(t, "stalled", err, postern.Temporary, 0)
+	if !errors.Is(err, errIdle) {
+		t.Error(err)
+	}
+}
+
+// drip gives a byte every second until its context ends.
+type drip struct{ ctx context.Context }
+
+func (d drip) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(time.Second):
+		return copy(p, "x"), nil
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	}
+}
+
+func TestAFileThatDripsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeoutCause(bg, 100*time.Second, errTotal)
+		b := newBody(ctx, cancel, io.NopCloser(drip{ctx}), 2*time.Second, 1<<20)
+		got, err := io.ReadAll(b)
+		wantError(t, "dripping", err, postern.Temporary, 0)
+		if !errors.Is(err, errTotal) || len(got) < 98 || len(got) > 100 {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		b.Close()
+	})
 }
 
 func TestAHeaderThatDoesNotCome(t *testing.T) {
