@@ -48,8 +48,8 @@ type Config struct {
 type Client struct {
 	cfg     Config
 	rules   []rule
-	guarded *http.Client // refuses private addresses when dialling
-	trusted *http.Client // for hosts that are listed with their port
+	guarded *http.Transport // refuses private addresses when dialling
+	trusted *http.Transport // for hosts that are listed with their port
 }
 
 // Response is an answer whose header has come.
@@ -84,8 +84,8 @@ func newClient(cfg Config, guard func(*net.Dialer)) (*Client, error) {
 		}
 		c.rules = append(c.rules, r)
 	}
-	c.guarded = httpClient(cfg, guard)
-	c.trusted = httpClient(cfg, func(*net.Dialer) {})
+	c.guarded = transport(cfg, guard)
+	c.trusted = transport(cfg, func(*net.Dialer) {})
 	return c, nil
 }
 
@@ -96,22 +96,19 @@ func setDefault[T comparable](v *T, def T) {
 	}
 }
 
-// httpClient makes a client without proxy (it would dial for us, past the guard),
-// without cookies, without redirects of its own and without compression (sizes stay true).
-func httpClient(cfg Config, guard func(*net.Dialer)) *http.Client {
+// transport makes a transport without proxy (it would dial for us, past the guard) and
+// without compression (sizes stay true). It is used bare: no cookies, no redirects.
+func transport(cfg Config, guard func(*net.Dialer)) *http.Transport {
 	d := &net.Dialer{Timeout: cfg.DialTimeout, Resolver: cfg.Resolver}
 	guard(d)
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:            d.DialContext,
-			TLSHandshakeTimeout:    cfg.DialTimeout,
-			ResponseHeaderTimeout:  cfg.WaitTimeout,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true,
-			MaxIdleConnsPerHost:    4,
-			IdleConnTimeout:        30 * time.Second,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return &http.Transport{
+		DialContext:            d.DialContext,
+		TLSHandshakeTimeout:    cfg.DialTimeout,
+		ResponseHeaderTimeout:  cfg.WaitTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        30 * time.Second,
 	}
 }
 
@@ -175,11 +172,11 @@ func (c *Client) ask(ctx context.Context, u *url.URL) (*http.Response, error) {
 		}
 	}
 	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	hc := c.guarded
+	tr := c.guarded
 	if trusted {
-		hc = c.trusted
+		tr = c.trusted
 	}
-	resp, err := hc.Do(req)
+	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		return nil, dialError(u, err)
 	}
@@ -225,13 +222,9 @@ func tooLarge(host string, limit int64) *postern.Error {
 	return postern.Errorf(postern.Permanent, op, "%s: larger than %d bytes", host, limit).Because(postern.CauseTooLarge)
 }
 
-// dialError classes an error of a request that got no answer. The address's query
-// (it may hold a key) and path stay out of the text.
+// dialError classes an error of a request that got no answer. The address's path and
+// query (it may hold a key) stay out of the text.
 func dialError(u *url.URL, err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		err = ue.Err
-	}
 	kind := postern.Temporary
 	for _, refused := range []error{ssrf.ErrProhibitedIP, ssrf.ErrProhibitedNetwork, ssrf.ErrProhibitedPort, ssrf.ErrInvalidHostPort} {
 		if errors.Is(err, refused) {

@@ -3,6 +3,7 @@ package fetch
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -26,9 +27,11 @@ func parseRule(s string) (rule, error) {
 			return r, wrong
 		}
 		r.scheme, rest = scheme, strings.TrimSuffix(after, "/")
-		if u, err := url.Parse("//" + rest); err != nil || u.Hostname() == "" {
+		u, err := url.Parse("//" + rest)
+		if err != nil || u.Hostname() == "" || u.Host != rest || strings.HasPrefix(rest, ".") || strings.Contains(rest, "*") {
 			return r, wrong
-		} else if u.Port() == "" {
+		}
+		if u.Port() == "" {
 			rest = net.JoinHostPort(u.Hostname(), defaultPort(scheme))
 		}
 	}
@@ -73,6 +76,8 @@ func (c *Client) check(u *url.URL) (trusted bool, err error) {
 		return refuse("not a web address")
 	case host == "":
 		return refuse("no host")
+	case numeric(host):
+		return refuse("neither a name nor a proper address")
 	case u.User != nil:
 		return refuse("a user name in the address")
 	}
@@ -101,4 +106,18 @@ func (c *Client) check(u *url.URL) (trusted bool, err error) {
 		return refuse("only port 443 is allowed")
 	}
 	return false, nil
+}
+
+// numeric tells hosts that some resolvers take for an address although Go does not:
+// 2130706433, 0x7f.1, 0177.0.0.1 (URL Standard, "ends in a number").
+func numeric(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return strings.Trim(last, "0123456789") == ""
 }

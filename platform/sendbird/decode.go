@@ -36,11 +36,11 @@ func (m *message) object(r *reader) {
 		case "message":
 			m.Text = r.str()
 		case "type":
-			m.kind = r.str()
+			m.setKind(r.str())
 		case "channel_url":
 			m.Channel = postern.ChannelID(r.str())
 		case "user", "sender":
-			m.Sender = r.user()
+			m.setSender(r.user())
 		case "data":
 			m.data = r.text()
 		case "created_at":
@@ -66,6 +66,20 @@ func (m *message) object(r *reader) {
 		default:
 			r.skip()
 		}
+	}
+}
+
+// setKind and setSender keep what is known: a payload may repeat a field of the webhook
+// around it, and repeat it empty.
+func (m *message) setKind(kind string) {
+	if kind == "MESG" || kind == "FILE" || kind == "ADMM" {
+		m.kind = kind
+	}
+}
+
+func (m *message) setSender(u postern.User) {
+	if u.ID != "" {
+		m.Sender = u
 	}
 }
 

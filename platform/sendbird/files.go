@@ -105,18 +105,24 @@ func newFiles(cfg Config, api *url.URL) (*fetch.Client, error) {
 	files, err := fetch.New(fetch.Config{
 		AllowedHosts: append([]string{origin}, cfg.FileHosts...),
 		MaxSize:      cfg.MaxFileSize,
-		Header: func(u *url.URL, trusted bool) http.Header {
-			// A file of an application with encryption opens for its token only.
-			if trusted || u.Scheme == "https" && strings.HasSuffix(strings.ToLower(u.Hostname()), ".sendbird.com") {
-				return http.Header{"Api-Token": {cfg.APIToken}}
-			}
-			return nil
-		},
+		Header:       fileHeader(cfg.APIToken),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sendbird: file hosts: %w", err)
 	}
 	return files, nil
+}
+
+// fileHeader gives the token to whom it belongs: a file of an application with encryption
+// opens for nothing else (docs: community.sendbird.com, topic 1472).
+func fileHeader(token string) func(*url.URL, bool) http.Header {
+	return func(u *url.URL, trusted bool) http.Header {
+		ours := u.Scheme == "https" && strings.HasSuffix(strings.ToLower(u.Hostname()), ".sendbird.com")
+		if !trusted && !ours {
+			return nil
+		}
+		return http.Header{"Api-Token": {token}}
+	}
 }
 
 // OpenFile streams a file of a chat message; size is -1 if unknown. Its address is

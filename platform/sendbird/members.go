@@ -57,6 +57,7 @@ func (c *Client) Members(ctx context.Context, id postern.ChannelID) ([]postern.M
 		if err != nil {
 			return nil, postern.Errorf(postern.Temporary, k.op(), "%w", err)
 		}
+		before := len(all)
 		for _, m := range page {
 			if !known[m.ID] {
 				known[m.ID] = true
@@ -68,7 +69,7 @@ func (c *Client) Members(ctx context.Context, id postern.ChannelID) ([]postern.M
 			return nil, postern.Errorf(postern.Permanent, k.op(), "more than %d members", maxMembers)
 		case next == "":
 			return all, nil
-		case seen[next] || len(page) == 0:
+		case seen[next] || len(all) == before:
 			return nil, postern.Errorf(postern.Temporary, k.op(), "pages go round in circles")
 		}
 		seen[next] = true

@@ -93,11 +93,11 @@ func (d *event) read() {
 		case "channel":
 			d.channel(&d.out.Channel)
 		case "sender":
-			d.msg.Sender = d.user()
+			d.msg.setSender(d.user())
 		case "silent":
 			d.msg.Silent = d.boolean(false)
 		case "type":
-			d.msg.kind = d.str()
+			d.msg.setKind(d.str())
 		case "payload":
 			d.msg.object(&d.reader)
 		case "members":
