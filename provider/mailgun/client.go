@@ -175,6 +175,10 @@ func (c *Client) perform(req *http.Request, key string) (*answer, error) {
 	req.Header.Set("User-Agent", "postern")
 	res, err := c.http.Do(req)
 	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the URL: it may hold somebody's address
+		}
 		return nil, err
 	}
 	defer res.Body.Close()

@@ -202,6 +202,12 @@ func TestLift(t *testing.T) {
 	if len(asked) != 3 {
 		t.Errorf("asked %q", asked)
 	}
+	gone := newClient(t, func(cfg *Config) { cfg.APIURL = "http://127.0.0.1:1" })
+	err := gone.Lift(ctx, "bob@example.org")
+	wantKind(t, err, postern.Temporary, 0)
+	if strings.Contains(err.Error(), "bob") {
+		t.Errorf("an address in an error: %v", err)
+	}
 	asked = nil
 	for _, bad := range []string{"", ".", ".."} {
 		wantKind(t, c.Lift(ctx, bad), postern.Permanent, 0)

@@ -348,3 +348,15 @@ func TestStrippedIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// Values that end at, or escape across, the edge of the reader's buffer come out whole.
+func TestURLEncodedEdges(t *testing.T) {
+	for shift := range 8 {
+		want := strings.Repeat("x", 32<<10-len("body-mime=")-4+shift) + "\x00&=%+ \xff" + strings.Repeat("y", 100)
+		var got bytes.Buffer
+		in, err := newClient(t, nil).InboundMIME(context.Background(), urlencodedPost(append([]pair{{name: "body-mime", value: want}}, inboundFields()...)), &got)
+		if err != nil || got.String() != want || in.Recipient != "c.abc@mg.example.com" {
+			t.Errorf("shift %d: %d bytes of %d, %+v, %v", shift, got.Len(), len(want), in, err)
+		}
+	}
+}

@@ -2,10 +2,13 @@ package mailgun
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +33,41 @@ func parseTree(data []byte) (any, error) {
 		return nil, fmt.Errorf("more than one JSON value")
 	}
 	return v, nil
+}
+
+// canonical appends a form of v that does not depend on the order of members, white
+// space or escapes, and that no other value has. For a digest; nobody reads it.
+func canonical(b []byte, v any) []byte {
+	text := func(kind byte, s string) []byte {
+		b = append(b, kind)
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		return append(b, s...)
+	}
+	switch v := v.(type) {
+	case string:
+		return text('s', v)
+	case json.Number:
+		return text('n', v.String())
+	case bool:
+		if v {
+			return append(b, 't')
+		}
+		return append(b, 'f')
+	case []any:
+		b = append(b, '[')
+		for _, item := range v {
+			b = canonical(b, item)
+		}
+		return append(b, ']')
+	case object:
+		b = append(b, '{')
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			b = text('s', name)
+			b = canonical(b, v[name])
+		}
+		return append(b, '}')
+	}
+	return append(b, '0')
 }
 
 // obj is an object, also one inside a string (the Logs API's user-variables). A nil map

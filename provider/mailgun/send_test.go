@@ -198,7 +198,10 @@ func TestSendNoAnswer(t *testing.T) {
 		c := server(t, func(_ http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
-		}, func(cfg *Config) { cfg.HTTPClient = &http.Client{Timeout: 50 * time.Millisecond} })
+		}, func(cfg *Config) {
+			// It runs from when the request is written.
+			cfg.HTTPClient = &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 20 * time.Millisecond}}
+		})
 		_, err := c.Send(context.Background(), outgoing(rawMail))
 		wantKind(t, err, postern.Unsure, 0)
 	})

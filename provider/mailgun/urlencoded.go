@@ -134,13 +134,14 @@ func hexDigit(b byte) (byte, bool) {
 }
 
 // Read reads the value of the field at hand.
-func (u *urlEncoded) Read(p []byte) (int, error) {
+func (u *urlEncoded) Read(p []byte) (n int, err error) {
 	if !u.inValue {
 		return 0, io.EOF
 	}
-	for n := 0; ; n++ {
+	for n < len(p) {
+		n += u.run(p[n:])
 		if n == len(p) {
-			return n, nil
+			break
 		}
 		b, err := u.byte()
 		if err == io.EOF || err == nil && b == '&' {
@@ -154,5 +155,23 @@ func (u *urlEncoded) Read(p []byte) (int, error) {
 			return n, err
 		}
 		p[n] = b
+		n++
 	}
+	return n, nil
+}
+
+// run copies what is at hand and stands for itself. A mail is mostly that.
+func (u *urlEncoded) run(p []byte) int {
+	src := u.buf[u.pos:u.end]
+	if len(src) > len(p) {
+		src = src[:len(p)]
+	}
+	for i, b := range src {
+		if b == '%' || b == '&' || b == '+' {
+			src = src[:i]
+			break
+		}
+	}
+	u.pos += copy(p, src)
+	return len(src)
 }

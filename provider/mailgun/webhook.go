@@ -81,11 +81,7 @@ func readEvent(top map[string]json.RawMessage) (e postern.MailEvent, digest []by
 	if !ok {
 		return e, nil, postern.Errorf(postern.Invalid, opEvent, "event-data is not an object")
 	}
-	canonical, err := json.Marshal(data) // members in order of their names
-	if err != nil {
-		return e, nil, &postern.Error{Kind: postern.Invalid, Op: opEvent, Err: err}
-	}
-	sum := sha256.Sum256(canonical)
+	sum := sha256.Sum256(canonical(make([]byte, 0, 4096), data))
 	e = mailEvent(data)
 	if id := str(data["id"], 200); id != "" {
 		// An id is unique within one day only.
