@@ -57,7 +57,7 @@ func TestDistinctChannel(t *testing.T) {
 func TestUpdateFreezeDelete(t *testing.T) {
 	w := newWorld(t)
 	ch := w.channel("room1", "ana", "bob")
-	w.recv.forget()
+	w.forget()
 	got := w.ok("PUT", ch, obj{"name": "New", "data": "d"})
 	want(t, "name", got["name"], "New")
 	hook := w.oneHook("group_channel:changed")
@@ -142,7 +142,7 @@ func TestMembership(t *testing.T) {
 	w := newWorld(t)
 	ch := w.channel("room1", "ana")
 	w.user("bob", "cyd")
-	w.recv.forget()
+	w.forget()
 
 	w.ok("POST", ch+"/invite", obj{"user_ids": []string{"bob"}, "inviter_id": "ana"})
 	invited := w.oneHook("group_channel:invite")
@@ -165,7 +165,7 @@ func TestMembership(t *testing.T) {
 	want(t, "accepted", w.ok("GET", ch+"/members/cyd", nil)["state"], "joined")
 
 	w.say(ch, "ana", "one")
-	w.recv.forget()
+	w.forget()
 	w.ok("PUT", ch+"/leave", obj{"user_ids": []string{"bob"}})
 	left := w.oneHook("group_channel:leave")
 	want(t, "who left", dig(left, "users", 0, "user_id"), "bob")
@@ -305,7 +305,7 @@ func TestCounters(t *testing.T) {
 func TestTypingAndHiding(t *testing.T) {
 	w := newWorld(t)
 	ch := w.channel("room1", "ana", "bob")
-	w.recv.forget()
+	w.forget()
 	w.ok("POST", ch+"/typing", obj{"user_ids": []string{"ana"}})
 	want(t, "typing", dig(w.ok("GET", "/_emulator/state", nil), "channels", 0, "members", 0, "is_typing"), true)
 	w.ok("DELETE", ch+"/typing", obj{"user_ids": []string{"ana"}})

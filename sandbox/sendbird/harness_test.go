@@ -358,3 +358,10 @@ func sorted(list []string) string {
 	}
 	return strings.Join(out, " ")
 }
+
+// forget settles and throws away what came so far.
+func (w *world) forget() {
+	w.t.Helper()
+	w.settle()
+	w.recv.forget()
+}

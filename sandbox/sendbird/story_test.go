@@ -9,7 +9,7 @@ func TestStory(t *testing.T) {
 	w := newWorld(t)
 	ch := w.channel("support_1", "ana", "bob")
 	w.hooks("")
-	w.recv.forget()
+	w.forget()
 
 	// A client's message arrives as a webhook, with members.
 	sent := w.ok("POST", "/_emulator/users/ana/channels/support_1/messages", obj{"message": "Grüße / hello 🙂"})

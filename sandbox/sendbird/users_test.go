@@ -167,7 +167,7 @@ func TestDeactivation(t *testing.T) {
 func TestBlocking(t *testing.T) {
 	w := newWorld(t)
 	w.channel("room1", "ana", "bob", "cyd")
-	w.recv.forget()
+	w.forget()
 	w.ok("POST", "/v3/users/bob/block", obj{"target_id": "ana"})
 	hook := w.oneHook("user:block")
 	want(t, "blocker", dig(hook, "blocker", "user_id"), "bob")
