@@ -29,11 +29,15 @@ type Entry struct {
 	Millis    int64               `json:"ms,omitempty"`
 }
 
+// maxBookBytes bounds the bodies that the book keeps.
+const maxBookBytes = 64 << 20
+
 // book is the record of everything that happened, newest last, cut at a number
 // of entries.
 type book struct {
 	mu      sync.Mutex
 	max     int
+	bytes   int // of bodies and answers kept
 	seq     int64
 	entries []Entry
 	changed chan struct{} // closed at the next entry
@@ -48,10 +52,11 @@ func (b *book) add(e Entry) {
 	b.mu.Lock()
 	b.seq++
 	e.Seq = b.seq
-	if len(b.entries) >= b.max {
-		b.entries = append(b.entries[:0:0], b.entries[len(b.entries)-b.max*3/4:]...)
-	}
 	b.entries = append(b.entries, e)
+	b.bytes += len(e.Body) + len(e.Answer)
+	if len(b.entries) > b.max || b.bytes > maxBookBytes {
+		b.cut()
+	}
 	close(b.changed)
 	b.changed = make(chan struct{})
 	observe := b.observe
@@ -59,6 +64,16 @@ func (b *book) add(e Entry) {
 	if observe != nil {
 		observe(e)
 	}
+}
+
+// cut drops the oldest quarter, or more where the bodies are still too large.
+func (b *book) cut() {
+	i := 0
+	for i < len(b.entries) && (i < len(b.entries)/4 || b.bytes > maxBookBytes/2) {
+		b.bytes -= len(b.entries[i].Body) + len(b.entries[i].Answer)
+		i++
+	}
+	b.entries = append(b.entries[:0:0], b.entries[i:]...)
 }
 
 // after is what came after the given number, at most limit entries, and a
@@ -81,5 +96,5 @@ func (b *book) after(seq int64, limit int) ([]Entry, <-chan struct{}) {
 func (b *book) clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.entries = nil
+	b.entries, b.bytes = nil, 0
 }

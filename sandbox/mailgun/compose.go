@@ -61,7 +61,9 @@ func (s *Server) takeFields(m *message, f *sendForm, sw Switches) error {
 	}
 	if m.recipVars != nil {
 		m.fields = c
+		return s.finish(m, blob)
 	}
+	defer f.remove() // the files are inside the MIME now
 	return s.finish(m, blob)
 }
 

@@ -40,6 +40,12 @@ func (s *Server) domainEndpoints() []endpoint {
 		{"GET", "/v4/domains/{domain}", scopeDomain, func(c *call) { c.s.domainGet(c) }},
 		{"PUT", "/v4/domains/{domain}", scopeDomain, func(c *call) { c.s.domainUpdate(c) }},
 		{"PUT", "/v4/domains/{domain}/verify", scopeDomain, func(c *call) { c.s.domainVerify(c) }},
+		// The older version of the same, which some clients still call.
+		{"GET", "/v3/domains", scopeAccount, func(c *call) { c.s.domainList(c) }},
+		{"POST", "/v3/domains", scopeAccount, func(c *call) { c.s.domainCreate(c) }},
+		{"GET", "/v3/domains/{domain}", scopeDomain, func(c *call) { c.s.domainGet(c) }},
+		{"PUT", "/v3/domains/{domain}", scopeDomain, func(c *call) { c.s.domainUpdate(c) }},
+		{"PUT", "/v3/domains/{domain}/verify", scopeDomain, func(c *call) { c.s.domainVerify(c) }},
 		{"DELETE", "/v3/domains/{domain}", scopeDomain, func(c *call) { c.s.domainDelete(c) }},
 		{"GET", "/v3/domains/{domain}/tracking", scopeDomain, func(c *call) { c.s.trackingGet(c) }},
 		{"PUT", "/v3/domains/{domain}/tracking/{kind}", scopeDomain, func(c *call) { c.s.trackingPut(c) }},

@@ -124,11 +124,10 @@ func (s *Server) strikes(x subject) *Fault {
 		return &copied
 	}
 	local, _, _ := strings.Cut(strings.ToLower(localOf(x.recipient)), "+")
-	for _, l := range localFaults() {
-		if l.local != local || !l.fault.fits(x) {
+	for _, f := range s.locals[local] {
+		if !f.fits(x) {
 			continue
 		}
-		f := l.fault
 		f.ID = local + "@"
 		if f.again && s.count(local+" "+x.recipient)%(f.Times+1) >= f.Times {
 			continue

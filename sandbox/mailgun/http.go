@@ -64,6 +64,9 @@ func (s *Server) Handler() http.Handler {
 
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, w: w, r: r}
+	s.mu.Lock()
+	s.host = r.Host
+	s.mu.Unlock()
 	known := false
 	for _, e := range s.routes {
 		params, ok := match(e.pattern, r.URL.EscapedPath())

@@ -120,7 +120,7 @@ func (s *Server) inboundMessage(from, rcpt string, raw *spool.Blob) (*message, e
 	if err != nil {
 		return nil, err
 	}
-	m := &message{domain: dom, id: eml.MessageID(mail.Header.Get("Message-Id")), method: "smtp", base: s.cfg.PublicURL,
+	m := &message{domain: dom, id: eml.MessageID(mail.Header.Get("Message-Id")), method: "smtp", base: s.base(),
 		sender: from, raw: blob, header: mail.Header, files: mail.Files, size: blob.Size(), inbound: true, created: s.Now()}
 	if m.id == "" {
 		m.id = generated

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/mail"
 	"net/url"
 	"strings"
 
@@ -227,23 +228,17 @@ func (s *Server) readRecipients(m *message, f *sendForm, mimeForm bool, sw Switc
 
 // strictAddresses reads a comma list; one bad address spoils all.
 func strictAddresses(v string) ([]string, bool) {
+	list, err := mail.ParseAddressList(strings.Trim(v, ", \t\r\n"))
+	if err != nil {
+		return nil, false
+	}
 	var out []string
-	list := eml.Addresses(v)
 	for _, a := range list {
-		local, dom := localOf(a.Address), domainOf(a.Address)
-		if local == "" || dom == "" || strings.ContainsAny(a.Address, " \t<>,;") || strings.HasPrefix(dom, ".") || strings.HasSuffix(dom, ".") || strings.Contains(dom, "..") {
+		dom := domainOf(a.Address)
+		if localOf(a.Address) == "" || strings.Trim(dom, ".") != dom || strings.Contains(dom, "..") {
 			return nil, false
 		}
 		out = append(out, a.Address)
-	}
-	// The lenient reader skips what is no address; then the counts differ.
-	if len(out) == 0 || len(out) < strings.Count(v, "@")-strings.Count(v, `"@`) && !strings.Contains(v, `"`) {
-		return nil, false
-	}
-	for _, one := range strings.Split(v, ",") {
-		if !strings.Contains(v, `"`) && strings.TrimSpace(one) != "" && !strings.Contains(one, "@") {
-			return nil, false
-		}
 	}
 	return out, true
 }
@@ -278,17 +273,17 @@ func (s *Server) finish(m *message, blob *spool.Blob) error {
 	if err != nil {
 		return err
 	}
-	mail, err := eml.Parse(r, nil)
+	parsed, err := eml.Parse(r, nil)
 	_ = r.Close()
 	if err != nil {
 		return err
 	}
-	if mail.Header.Get("From") == "" && optionHeader(m.opts, "From") == "" {
+	if parsed.Header.Get("From") == "" && optionHeader(m.opts, "From") == "" {
 		return refuse(http.StatusBadRequest, "%s", textFrom)
 	}
 	m.id = eml.MessageID(optionHeader(m.opts, "Message-Id"))
 	if m.id == "" {
-		m.id = eml.MessageID(mail.Header.Get("Message-Id"))
+		m.id = eml.MessageID(parsed.Header.Get("Message-Id"))
 	}
 	set := m.opts.headers
 	if m.id == "" {
@@ -297,17 +292,17 @@ func (s *Server) finish(m *message, blob *spool.Blob) error {
 		s.mu.Unlock()
 		set = append(set, eml.Field{Name: "Message-Id", Value: "<" + m.id + ">"})
 	}
-	if mail.Header.Get("Date") == "" {
+	if parsed.Header.Get("Date") == "" {
 		set = append(set, eml.Field{Name: "Date", Value: m.created.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")})
 	}
-	m.raw, m.files = blob, mail.Files
+	m.raw, m.files = blob, parsed.Files
 	if len(set) > 0 {
 		if m.raw, err = s.withHeaders(blob, set); err != nil {
 			return err
 		}
 		blob.Remove()
 	}
-	m.header, m.size = applyHeaders(mail.Header, set), m.raw.Size()
+	m.header, m.size = applyHeaders(parsed.Header, set), m.raw.Size()
 	return nil
 }
 

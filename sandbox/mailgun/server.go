@@ -86,9 +86,12 @@ type Server struct {
 	routes []endpoint
 	log    *slog.Logger
 
-	mu  sync.Mutex
-	st  *state
-	ids idMaker
+	locals map[string][]Fault // by local part
+
+	mu   sync.Mutex
+	st   *state
+	ids  idMaker
+	host string // the host of the last API call, for when no PublicURL is given
 }
 
 // New starts an emulator. Serve its Handler, and Close it.
@@ -106,6 +109,10 @@ func New(cfg Config) (*Server, error) {
 	client := *cfg.HTTPClient
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s.client = &client
+	s.locals = map[string][]Fault{}
+	for _, l := range localFaults() {
+		s.locals[l.local] = append(s.locals[l.local], l.fault)
+	}
 	s.st = s.newState()
 	s.routes = s.endpoints()
 	return s, nil
@@ -199,10 +206,22 @@ func (s *Server) Hosts(address string) bool {
 func (s *Server) Reset() {
 	s.sched.Clear()
 	s.mu.Lock()
-	s.st = s.newState()
+	old := s.st
 	s.ids = idMaker{seed: s.cfg.Seed}
+	s.st = s.newState()
+	old.remove()
 	s.mu.Unlock()
 	s.book.clear()
+}
+
+// base is where the emulator is reached, without a slash at its end.
+func (s *Server) base() string {
+	if s.cfg.PublicURL != "" {
+		return s.cfg.PublicURL
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return "http://" + s.host
 }
 
 func (s *Server) note(e Entry) {

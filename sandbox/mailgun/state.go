@@ -152,3 +152,13 @@ func (m *message) rawFor(address string) *spool.Blob {
 	}
 	return nil
 }
+
+// remove frees the mails of a state that is no longer the server's.
+func (st *state) remove() {
+	for _, m := range st.messages {
+		m.raw.Remove()
+		for _, d := range m.to {
+			d.sent.Remove()
+		}
+	}
+}

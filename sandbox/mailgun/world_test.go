@@ -51,7 +51,9 @@ func start(t *testing.T, change ...func(*mailgun.Config)) *world {
 	cfg := mailgun.Config{
 		Domains: []string{domain, "other.example.com"}, AccountKey: accountKey, SendingKey: sendingKey, SigningKey: signingKey,
 		Now: now, Manual: true, PublicURL: w.url, TempDir: t.TempDir(),
-		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error { return w.boxes.Deliver(ctx, from, to, raw) },
+		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error {
+			return w.boxes.Deliver(ctx, from, to, raw)
+		},
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -5,6 +5,7 @@
 package spool
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -74,6 +75,7 @@ type Writer struct {
 	size  int64
 	mem   bytes.Buffer
 	file  *os.File
+	buf   *bufio.Writer // of file
 }
 
 // Write adds p, and is ErrTooLarge once the limit is passed.
@@ -86,15 +88,15 @@ func (w *Writer) Write(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		w.file = f
-		if _, err := f.Write(w.mem.Bytes()); err != nil {
+		w.file, w.buf = f, bufio.NewWriterSize(f, 64<<10)
+		if _, err := w.buf.Write(w.mem.Bytes()); err != nil {
 			return 0, err
 		}
 		w.mem = bytes.Buffer{}
 	}
 	w.size += int64(len(p))
 	if w.file != nil {
-		return w.file.Write(p)
+		return w.buf.Write(p)
 	}
 	return w.mem.Write(p)
 }
@@ -105,7 +107,7 @@ func (w *Writer) Done() (*Blob, error) {
 		return &Blob{mem: w.mem.Bytes(), size: w.size}, nil
 	}
 	name := w.file.Name()
-	if err := w.file.Close(); err != nil {
+	if err := errors.Join(w.buf.Flush(), w.file.Close()); err != nil {
 		return nil, err
 	}
 	return &Blob{path: name, size: w.size}, nil
