@@ -31,6 +31,10 @@ var rules = []rule{
 		why: "it can be used alone, by programs that have nothing else of ours",
 	},
 	{
+		pkg: "replytext/*", ours: []string{"replytext", "replytext/*"},
+		why: "as replytext",
+	},
+	{
 		pkg: "letter",
 		why: "it reads strangers' bytes; what it needs to know of the house is nothing",
 	},
@@ -75,6 +79,10 @@ var rules = []rule{
 	{
 		pkg: "relay/*", ours: []string{".", "relay", "relay/*", leaves}, not: append([]string{"net/http"}, sql...),
 		why: "as relay",
+	},
+	{
+		pkg: "door", ours: []string{"relay", ".", leaves}, not: sql,
+		why: "pages behind signed links: asks the rules, decides and stores nothing itself",
 	},
 	{
 		pkg: "console", ours: []string{"store", "blob", ".", leaves}, not: sql,
