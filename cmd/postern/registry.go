@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/postern-chat/postern/platform/sendbird"
@@ -61,6 +62,6 @@ func newMailgun(c *Config, _ *slog.Logger, o observer) (mailProvider, error) {
 	}
 	return mailgun.New(mailgun.Config{
 		Domain: m.Domain, Region: m.Region, APIURL: m.APIURL, SendingKey: string(m.SendingKey), AccountKey: string(m.AccountKey),
-		SigningKeys: keys, Observe: o,
+		SigningKeys: keys, TempDir: filepath.Join(c.DataDir, "tmp"), Observe: o,
 	})
 }
