@@ -25,12 +25,10 @@ func (r *Rules) resume(ctx context.Context, l *store.Lease, j store.Job) (func(*
 	switch {
 	case !ok || d.State >= store.Accepted: // an event proved it meanwhile
 		return func(tx *store.Tx) error {
-			if ok {
-				if err := tx.Add(receiptJob(d.Participant)); err != nil {
-					return err
-				}
+			if !ok {
+				return tx.Done(j)
 			}
-			return tx.Done(j)
+			return r.taken(tx, j, d, "an event proved it")
 		}, nil
 	case d.State == store.Queued:
 		return r.sendAgain(ctx, l, j, d)
