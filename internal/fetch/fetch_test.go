@@ -473,6 +473,9 @@ func TestASlowReaderIsNotCutOff(t *testing.T) {
 				t.Fatal(n, err)
 			}
 			time.Sleep(time.Hour)
+			if ctx.Err() != nil {
+				t.Fatal("cut off")
+			}
 		}
 		if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 			t.Errorf("%d, %v", n, err)
