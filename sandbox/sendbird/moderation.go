@@ -160,7 +160,7 @@ func blockUser(s *Server, c *call) (any, error) {
 	}
 	ids := c.body.list("user_ids")
 	if id := c.body.str("target_id"); id != "" {
-		ids = append(ids, id)
+		ids = union(ids, []string{id})
 	}
 	switch {
 	case c.body.err != nil:
