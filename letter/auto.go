@@ -227,10 +227,14 @@ var localSqueezer = strings.NewReplacer("-", "", "_", "", ".", "")
 func (rd *reader) senderAuto(*part) *Automatic {
 	for _, a := range append(append([]Address(nil), rd.msg.From...), rd.msg.Sender...) {
 		local := strings.ToLower(a.Local())
-		switch localSqueezer.Replace(local) {
-		case "mailerdaemon", "postmaster", "maildaemon", "mailsystem":
-			return &Automatic{ClassGenerated, "From: " + a.Address, false}
-		case "noreply", "donotreply", "noanswer", "nepasrepondre", "nichtantworten", "noresponder", "naoresponda", "autoreply", "autoresponder", "bounce", "bounces":
+		local = localSqueezer.Replace(local)
+		for _, name := range [...]string{"noreply", "donotreply", "mailerdaemon"} {
+			if strings.HasPrefix(local, name) || strings.HasSuffix(local, name) {
+				return &Automatic{ClassGenerated, "From: " + a.Address, false}
+			}
+		}
+		switch local {
+		case "postmaster", "maildaemon", "mailsystem", "noanswer", "nepasrepondre", "nichtantworten", "noresponder", "naoresponda", "autoreply", "autoresponder", "bounce", "bounces":
 			return &Automatic{ClassGenerated, "From: " + a.Address, false}
 		}
 	}

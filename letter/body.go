@@ -241,7 +241,11 @@ func (rd *reader) toUTF8(p *part, b []byte) string {
 	if declared == "" && p.html() {
 		declared = metaCharset(b)
 	}
-	text, used := decodeCharset(b, declared, rd.opt.Charset)
+	hint := rd.opt.Charset
+	if p.html() && declared != "" && !is7bit(b) {
+		hint = orDefault(metaCharset(b), hint) // the second witness, should the first be wrong
+	}
+	text, used := decodeCharset(b, declared, hint)
 	if label := charsetLabel(declared); label != used && used != "us-ascii" && !(label == "" && used == "utf-8") {
 		rd.msg.problem(ProblemCharset, p, "declared %q, read as %s", clip(declared, 40), used)
 	}
@@ -422,13 +426,13 @@ func flatten(runs []run) (text, html string) {
 		return text, ""
 	}
 	var b strings.Builder
-	for _, r := range runs {
+	for i, r := range runs {
 		piece := r.html
 		switch {
 		case r.hasH:
 		case r.hasT:
 			piece = escapeHTML(r.text)
-		case r.image != nil && !(content{runs}).refers(r.image.ContentID):
+		case r.image != nil && i < 200 && !(content{runs}).refers(r.image.ContentID):
 			piece = r.image.imgTag()
 		}
 		if piece != "" {
