@@ -2,6 +2,7 @@ package letter
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -58,7 +59,7 @@ func (c content) refers(cid string) bool {
 // collect returns the body runs below p and appends everything else to the attachments.
 func (rd *reader) collect(p *part) (content, error) {
 	switch {
-	case p.multipart() && p.mediaType == "multipart/alternative":
+	case p.multipart() && p.mediaType == "multipart/alternative" && len(p.children) <= 30: // more are no alternatives
 		return rd.alternative(p)
 	case p.multipart():
 		rd.cryptoMultipart(p)
@@ -82,6 +83,7 @@ func (rd *reader) sequence(p *part) (content, error) {
 		var err error
 		if root != nil && child != root && !child.multipart() && child.contentID() != "" {
 			c, err = rd.attach(child)
+			c.runs = slices.DeleteFunc(c.runs, func(r run) bool { return r.image != nil }) // its place is where the root refers to it
 		} else {
 			c, err = rd.collect(child)
 		}
@@ -170,7 +172,7 @@ func textEverywhere(runs []run) bool {
 
 // textRun decodes a text part. What is beyond the limit stays available as an attachment.
 func (rd *reader) textRun(p *part) (run, error) {
-	limit := rd.lim.Text
+	limit := min(rd.lim.Text, 2*rd.lim.Text-rd.textUsed)
 	raw, err := p.src.bytes(p.start, p.end, limit*2)
 	if err != nil {
 		return run{}, err
@@ -190,6 +192,7 @@ func (rd *reader) textRun(p *part) (run, error) {
 		a := rd.newAttachment(p)
 		a.Role = RoleText
 	}
+	rd.textUsed += int64(len(b))
 	text := rd.toUTF8(p, b)
 	if p.html() {
 		return run{html: text, hasH: true}, nil
@@ -238,7 +241,11 @@ func (rd *reader) toUTF8(p *part, b []byte) string {
 	if declared == "" && p.html() {
 		declared = metaCharset(b)
 	}
-	text, used := decodeCharset(b, declared, rd.opt.Charset)
+	hint := rd.opt.Charset
+	if p.html() && declared != "" && !is7bit(b) {
+		hint = orDefault(metaCharset(b), hint) // the second witness, should the first be wrong
+	}
+	text, used := decodeCharset(b, declared, hint)
 	if label := charsetLabel(declared); label != used && used != "us-ascii" && !(label == "" && used == "utf-8") {
 		rd.msg.problem(ProblemCharset, p, "declared %q, read as %s", clip(declared, 40), used)
 	}
@@ -322,11 +329,12 @@ func (rd *reader) lastResort(root *part) (content, error) {
 func (rd *reader) join(c content) {
 	m := rd.msg
 	anyT, anyH := c.has()
-	complete := true
+	complete, images := true, 0
 	var text, html strings.Builder
 	for _, r := range c.runs {
 		if r.image != nil {
-			rd.placeImage(r.image, &text, &html, anyH && !c.refers(r.image.ContentID))
+			images++
+			rd.placeImage(r.image, &text, &html, anyH && images < 200 && !c.refers(r.image.ContentID))
 			continue
 		}
 		blankH := strings.TrimSpace(r.html) == ""
@@ -373,11 +381,21 @@ func (rd *reader) placeImage(a *Attachment, text, html *strings.Builder, showHTM
 	if !showHTML {
 		return
 	}
+	if tag := a.imgTag(); tag != "" {
+		sep(html)
+		html.WriteString(tag)
+	}
+}
+
+// imgTag shows an inline image; one without a Content-ID gets one.
+func (a *Attachment) imgTag() string {
+	if a.Role != RoleInline || !strings.HasPrefix(a.ContentType, "image/") {
+		return ""
+	}
 	if a.ContentID == "" {
 		a.ContentID = "part" + a.part.path + "@letter.invalid"
 	}
-	sep(html)
-	html.WriteString(`<img src="cid:` + escapeHTML(a.ContentID) + `" alt="` + escapeHTML(a.Name) + `">`)
+	return `<img src="cid:` + escapeHTML(a.ContentID) + `" alt="` + escapeHTML(a.Name) + `">`
 }
 
 func sep(b *strings.Builder) {
@@ -408,15 +426,18 @@ func flatten(runs []run) (text, html string) {
 		return text, ""
 	}
 	var b strings.Builder
-	for _, r := range runs {
-		sep(&b)
+	for i, r := range runs {
+		piece := r.html
 		switch {
 		case r.hasH:
-			b.WriteString(r.html)
 		case r.hasT:
-			b.WriteString(escapeHTML(r.text))
-		case r.image != nil && r.image.ContentID != "":
-			b.WriteString(`<img src="cid:` + escapeHTML(r.image.ContentID) + `">`)
+			piece = escapeHTML(r.text)
+		case r.image != nil && i < 200 && !(content{runs}).refers(r.image.ContentID):
+			piece = r.image.imgTag()
+		}
+		if piece != "" {
+			sep(&b)
+			b.WriteString(piece)
 		}
 	}
 	return text, b.String()

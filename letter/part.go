@@ -115,10 +115,21 @@ func (p *part) text() bool {
 		}
 		return false
 	}
+	if exchangeText(p.filename()) {
+		return true
+	}
 	if p.parent == nil {
 		return p.disposition != "attachment" || p.filename() == ""
 	}
 	return p.disposition != "attachment" && p.filename() == ""
+}
+
+// exchangeText knows the names that Exchange gives to texts that stood between attachments: "ATT00001.txt". They are
+// marked as attachments and hold the author's words.
+func exchangeText(name string) bool {
+	name = strings.ToLower(name)
+	base, ext, ok := strings.Cut(name, ".")
+	return ok && len(base) == 8 && strings.HasPrefix(base, "att") && digits(base[3:]) && (ext == "txt" || ext == "htm" || ext == "html")
 }
 
 func (p *part) html() bool { return p.mediaType == "text/html" }

@@ -230,7 +230,12 @@ func knownField(name string) bool {
 		"thread-index", "thread-topic", "importance", "priority", "user-agent", "precedence", "auto-submitted", "errors-to":
 		return true
 	default:
-		return len(n) > 8 && n[:8] == "content-" || len(n) > 2 && n[:2] == "x-" || len(n) > 5 && (n[:5] == "list-" || n[:4] == "arc-" || n[:7] == "resent-")
+		for _, prefix := range [...]string{"content-", "x-", "list-", "arc-", "resent-"} {
+			if len(n) > len(prefix) && strings.HasPrefix(n, prefix) {
+				return true
+			}
+		}
+		return false
 	}
 }
 
