@@ -194,21 +194,23 @@ func (s *Server) Unsubscribe(ctx context.Context, address, id string) (Fetched, 
 	}
 	oneClick := strings.EqualFold(strings.TrimSpace(m.parsed.Header.Get("List-Unsubscribe-Post")), "List-Unsubscribe=One-Click")
 	s.note(Happening{What: "unsubscribed", Address: strings.ToLower(address), Message: id}, m)
+	var byMail *url.URL
 	for _, part := range strings.Split(m.parsed.Header.Get("List-Unsubscribe"), ",") {
 		target := strings.Trim(strings.TrimSpace(part), "<>")
 		u, err := url.Parse(target)
-		if err != nil {
-			continue
-		}
 		switch {
+		case err != nil:
 		case strings.HasPrefix(u.Scheme, "http") && oneClick:
 			return s.postOneClick(ctx, target), nil
-		case u.Scheme == "mailto":
-			_, err := s.Write(ctx, address, Letter{To: []string{u.Opaque}, Subject: orText(u.Query().Get("subject"), "unsubscribe"), Text: "unsubscribe\n"})
-			return Fetched{URL: target}, err
+		case u.Scheme == "mailto" && byMail == nil:
+			byMail = u
 		}
 	}
-	return Fetched{}, fmt.Errorf("sandbox mailbox: the mail offers no way to unsubscribe")
+	if byMail == nil {
+		return Fetched{}, fmt.Errorf("sandbox mailbox: the mail offers no way to unsubscribe")
+	}
+	_, err := s.Write(ctx, address, Letter{To: []string{byMail.Opaque}, Subject: orText(byMail.Query().Get("subject"), "unsubscribe"), Text: "unsubscribe\n"})
+	return Fetched{URL: byMail.String()}, err
 }
 
 func (s *Server) postOneClick(ctx context.Context, target string) Fetched {

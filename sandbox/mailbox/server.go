@@ -76,7 +76,6 @@ type Server struct {
 	smtp  *smtp.Server
 	ctx   context.Context
 	stop  context.CancelFunc
-	wg    sync.WaitGroup
 
 	mu      sync.Mutex
 	boxes   map[string]*box
@@ -85,6 +84,8 @@ type Server struct {
 	log     []Happening
 	logSeq  int64
 	changed chan struct{}
+	acting  int        // habits at work
+	idle    *sync.Cond // told when one ends
 }
 
 type box struct {
@@ -129,6 +130,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("sandbox mailbox: %w", err)
 	}
 	s := &Server{cfg: cfg, spool: sp, boxes: map[string]*box{}, changed: make(chan struct{})}
+	s.idle = sync.NewCond(&s.mu)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.smtp = s.newSMTP()
 	return s, nil
@@ -141,7 +143,7 @@ func (s *Server) Close() error {
 	if errors.Is(err, smtp.ErrServerClosed) {
 		err = nil
 	}
-	s.wg.Wait()
+	s.Wait()
 	return errors.Join(err, s.spool.Close())
 }
 
