@@ -205,7 +205,7 @@ func (s *Store) AlreadyMailed(ctx context.Context, p postern.ParticipantID, ids 
 
 // OurPosts tells which of these chat messages are ours.
 func (s *Store) OurPosts(ctx context.Context, c postern.ConversationID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
-	return s.messageSet(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id IN `, []any{int64(c)}, ids)
+	return s.messageSet(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id <> '' AND chat_message_id IN `, []any{int64(c)}, ids)
 }
 
 func (s *Store) messageSet(ctx context.Context, query string, args []any, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
