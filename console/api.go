@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/replytext"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -27,6 +28,9 @@ type Rules interface {
 	Release(ctx context.Context, held int64) (bool, error)
 	// Discard ends the waiting of a held mail; false if it does not wait.
 	Discard(ctx context.Context, held int64) (bool, error)
+	// Extracted gives a recorded mail's new words, and what was cut from it and why;
+	// false if there is no such mail.
+	Extracted(ctx context.Context, event int64) (replytext.Result, bool, error)
 	// Raw gives a recorded mail's bytes.
 	Raw(ctx context.Context, event int64) ([]byte, bool, error)
 }
@@ -71,6 +75,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /api/v1/activity":                  a.activity,
 		"POST /api/v1/participants/{id}/revoke": a.revoke,
 		"GET /api/v1/status":                    a.status,
+		"GET /api/v1/events/{id}/reply":         a.extracted,
 	} {
 		mux.Handle(pattern, a.guard(h))
 	}
@@ -266,6 +271,19 @@ func (a *API) status(r *http.Request) (any, error) {
 	}
 	d, err := a.cfg.Store.DeliveryCounts(r.Context())
 	return map[string]any{"jobs": b.Jobs, "lanes": b.Lanes, "dead": b.Dead, "oldest": b.Oldest, "deliveries": d}, err
+}
+
+// extracted shows an operator what was trimmed from a mail.
+func (a *API) extracted(r *http.Request) (any, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return nil, errAbsent
+	}
+	e, ok, err := a.cfg.Rules.Extracted(r.Context(), id)
+	if err == nil && !ok {
+		err = errAbsent
+	}
+	return e, err
 }
 
 // raw gives a recorded mail as it came, to be saved, never shown in place.

@@ -258,7 +258,7 @@ type fileRef struct {
 // plan says which chat messages a mail becomes: its new words, split where they are too
 // long, then its files in order. trimmed says what was left out of the words.
 func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replytext.Sent) (posts []store.Post, trimmed string, err error) {
-	reply := replytext.Extract(replytext.Input{Text: m.mail.Text, HTML: m.mail.HTML, Subject: m.mail.Subject, Sent: sent, ProviderText: m.in.Stripped})
+	reply := r.extract(m, sent)
 	text := strings.TrimSpace(pictureMark.ReplaceAllString(reply.Text, ""))
 	for _, c := range m.mail.Calendar {
 		text = strings.TrimSpace(text + "\n\n" + invitation(c))
@@ -292,6 +292,10 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		add(store.Post{File: ref})
 	}
 	return posts, trimmed, nil
+}
+
+func (r *Rules) extract(m *arrived, sent []replytext.Sent) replytext.Result {
+	return replytext.Extract(replytext.Input{Text: m.mail.Text, HTML: m.mail.HTML, Subject: m.mail.Subject, Sent: sent, ProviderText: m.in.Stripped})
 }
 
 // pictureMark is how replytext keeps the place of a picture; the picture itself follows

@@ -63,9 +63,9 @@ const domain = "mg.postern.example"
 // World is a running world. Close it.
 type World struct {
 	Addresses
-	Chat      *sendbird.Server
-	Mail      *mailgun.Server
-	People    *mailbox.Server
+	Chat   *sendbird.Server
+	Mail   *mailgun.Server
+	People *mailbox.Server
 
 	cfg     Config
 	client  *http.Client
@@ -154,7 +154,9 @@ func (w *World) startMail() error {
 	w.Mail, err = mailgun.New(mailgun.Config{
 		Domains: []string{domain}, AccountKey: w.AccountKey, SendingKey: w.SendingKey, SigningKey: w.SigningKey,
 		Seed: uint64(w.cfg.Seed), PublicURL: w.Mailgun, Logger: w.cfg.Logger, Timing: mailgun.Timing{Compress: 60},
-		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error { return boxes.Deliver(ctx, from, to, raw) },
+		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error {
+			return boxes.Deliver(ctx, from, to, raw)
+		},
 	})
 	if err != nil {
 		return errors.Join(err, ln.Close())
