@@ -635,6 +635,7 @@ func nasty() []nastyMail {
 		{"parts after the end", h + "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nthe words\r\n--x--\r\n--x\r\n\r\nlast words\r\n--x--", "last words", ""},
 		{"same boundary inside", h + "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\nthe words\r\n--x\r\nContent-Type: text/html\r\n\r\n<b>the words</b>\r\n--x--\r\n", "the words", "<b>the words</b>"},
 		{"text only after the parts", h + "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x--\r\nthe words\r\n", "the words", ""},
+		{"text only before the parts", h + "Content-Type: multipart/mixed; boundary=x\r\n\r\nthe words\r\n--x--\r\n", "the words", ""},
 		{"malformed type", h + "Content-Type: text\r\n\r\nthe words", "the words", ""},
 		{"type html only", h + "Content-Type: html; charset=utf-8\r\n\r\n<p>the words</p>", "", "the words"},
 		{"type with junk", h + "Content-Type: text/plain charset=utf-8\r\n\r\nthe w\xc3\xb6rds", "the wörds", ""},
