@@ -149,11 +149,15 @@ func (r *Rules) read(e *store.Event, m *arrived) error {
 		}
 		src, size, m.close = f, f.Size(), f.Close
 	}
-	var err error
-	m.mail, err = letter.Read(src, size, letter.Options{
+	opt := letter.Options{
 		OurIDs:     func(id string) bool { return strings.HasSuffix(id, "@"+r.Domain) },
-		ReturnPath: &m.in.Sender, LoopHeader: headerLoop, LoopValue: r.loopWord(),
-	})
+		LoopHeader: headerLoop, LoopValue: r.loopWord(),
+	}
+	if m.in.Sender != "" { // an empty one may also be one that was not told
+		opt.ReturnPath = &m.in.Sender
+	}
+	var err error
+	m.mail, err = letter.Read(src, size, opt)
 	if err != nil {
 		_ = m.close()
 	}
@@ -260,6 +264,9 @@ type fileRef struct {
 func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replytext.Sent) (posts []store.Post, trimmed string, err error) {
 	reply := r.extract(m, sent)
 	text := strings.TrimSpace(pictureMark.ReplaceAllString(reply.Text, ""))
+	if m.mail.Reaction != nil {
+		text = m.mail.Reaction.Emoji // its texts are a fall-back in words
+	}
 	for _, c := range m.mail.Calendar {
 		text = strings.TrimSpace(text + "\n\n" + invitation(c))
 	}
