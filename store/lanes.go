@@ -229,9 +229,7 @@ func (s *Store) Finish(ctx context.Context, l *Lease, fn func(tx *Tx) error) err
 				return err
 			}
 		}
-		h := tx.held[l.Lane]
-		h.fence = 0
-		tx.held[l.Lane], tx.released, tx.touched = h, append(tx.released, l.Lane), true
+		tx.released, tx.touched = append(tx.released, l.Lane), true
 		tx.committed(tx.w.s.signal)
 		return nil
 	})

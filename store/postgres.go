@@ -60,7 +60,6 @@ func (postgres) rebind(query string) string { return numbered(query) }
 // it waited for a lane's row, whatever the server's default is.
 func (postgres) begin() string { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
 func (postgres) alone() bool   { return true }
-func (postgres) lock() string  { return " FOR UPDATE" }
 
 func (postgres) alive(c *sql.Conn) bool {
 	alive := false
@@ -85,6 +84,13 @@ func ownFaultPostgres(err error) bool {
 		return true
 	}
 	return false
+}
+
+// conflictPostgres tells whether other transactions were in the way: a deadlock, or a
+// wait for a lock that took too long.
+func conflictPostgres(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001" || e.Code == "55P03")
 }
 
 // recordAll does everything in one statement, hence one round trip and no BEGIN:
@@ -222,7 +228,11 @@ SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON
 	return err
 }
 
-func (postgres) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
+func (postgres) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
+	query := `SELECT lane, fence, poked FROM lanes WHERE lane = ANY(?::text[])`
+	if lock {
+		query += ` ORDER BY lane COLLATE "C" FOR UPDATE`
+	}
 	held := make(map[string]heldLane, len(lanes))
 	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
 		var lane string
@@ -230,7 +240,7 @@ func (postgres) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
 		err = r.Scan(&lane, &h.fence, &h.poked)
 		held[lane] = h
 		return struct{}{}, err
-	}, `SELECT lane, fence, poked FROM lanes WHERE lane = ANY(?::text[]) ORDER BY lane COLLATE "C" FOR UPDATE`, lanes)
+	}, query, lanes)
 	return held, err
 }
 

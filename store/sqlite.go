@@ -90,7 +90,6 @@ func (s *Store) openPool(dsn string, n int) (*sql.DB, error) {
 func (sqlite) rebind(query string) string { return query }
 func (sqlite) begin() string              { return "BEGIN IMMEDIATE" }
 func (sqlite) alone() bool                { return false }
-func (sqlite) lock() string               { return "" }
 
 // alive: a database that is a file has no connection to lose; whatever is wrong with
 // it shows in the next ROLLBACK.
@@ -148,9 +147,14 @@ func (sqlite) recordOne(tx *Tx, a *arrival) error {
 	return nil
 }
 
-func (sqlite) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
+// hold locks nothing, there is one writer, and so reads no lane twice.
+func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
 	held := make(map[string]heldLane, len(lanes))
 	for _, lane := range lanes {
+		if h, ok := tx.held[lane]; ok && lock {
+			held[lane] = h
+			continue
+		}
 		var h heldLane
 		ok, err := tx.one(`SELECT fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &h.fence, &h.poked)
 		if err != nil {
