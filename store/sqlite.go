@@ -33,7 +33,7 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 	// The lease logic below is right for one process only.
 	unlock, err := lockFile(file + ".lock")
 	if errors.Is(err, errLocked) {
-		return postern.Errorf(postern.Denied, "store.open", "%s is in use by another process", file)
+		return postern.Errorf(postern.Denied, "store.open", "%s is in use by another process", file).Because(postern.CauseBusy)
 	}
 	if err != nil {
 		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
