@@ -106,8 +106,11 @@ func (d *disk) close() {
 		return
 	}
 	if d.w.keep {
-		d.w.logf("%s is a mounted tmpfs: umount it when you have seen it", d.dir)
-	} else if out, err := exec.Command("umount", d.dir).CombinedOutput(); err != nil {
+		if out, err := exec.Command("cp", "-a", d.dir, d.dir+".kept").CombinedOutput(); err != nil {
+			d.w.logf("the data is not kept: %s", out)
+		}
+	}
+	if out, err := exec.Command("umount", d.dir).CombinedOutput(); err != nil {
 		d.w.logf("umount: %s", out)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,7 +146,7 @@ func (w *world) receive(ctx context.Context, user, id string) {
 func (w *world) answer(ctx context.Context, user string, m mailbox.Message, to string) {
 	tok := "r" + to[1:] + "-" + user
 	programs := mailbox.Programs()
-	a := mailbox.Answer{Program: programs[int(w.dice(user, to, "program")*float64(len(programs)))], Text: "My answer is " + tok + ", of course."}
+	a := mailbox.Answer{Program: programs[int(w.dice(user, to, "program")*float64(len(programs)))], Text: w.sentence(user, to) + " " + tok + "."}
 	if d := w.dice(user, to, "files"); d < 0.3 {
 		for i := range 1 + int(d*10)%3 {
 			a.Attachments = append(a.Attachments, mailbox.Attachment{
@@ -161,6 +163,22 @@ func (w *world) answer(ctx context.Context, user string, m mailbox.Message, to s
 		return
 	}
 	w.books.answered(tok, user, id, len(a.Attachments))
+}
+
+// words make sentences that are not alike: what resembles a mail sent earlier may be
+// taken for a quotation of it.
+var words = strings.Fields(`apple bridge candle desert engine forest garden harbour island jacket kettle ladder market needle orange
+pepper quarter river saddle timber umbrella valley window yellow anchor button copper dinner eleven feather ginger hammer`)
+
+func (w *world) sentence(user, to string) string {
+	var b strings.Builder
+	for i := range 7 {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(words[int(w.dice(user, to, "word", strconv.Itoa(i))*float64(len(words)))])
+	}
+	return b.String()
 }
 
 // tokensOf are the tokens of a mail, each once, in order: first of its text, then of
