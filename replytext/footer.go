@@ -25,6 +25,7 @@ func (d *doc) footers() {
 
 // segment handles the author's lines from i up to j.
 func (d *doc) segment(i, j int) {
+	above := false // the author has words above
 	for k := i; k < j; k++ {
 		l := &d.lines[k]
 		if l.kind != "" || l.blank() {
@@ -34,12 +35,14 @@ func (d *doc) segment(i, j int) {
 		case l.mark == markSignature:
 			d.set(k, k+1, Signature, "client", .9)
 		case isDevice(d.text(k), l.fold):
-			d.device(i, k, j)
+			d.device(k, j, above)
 		case d.isListFooter(k):
 			d.dropRuleAbove(i, k, ListFooter)
 			d.set(k, d.listEnd(k, j), ListFooter, "list footer", .9)
 		case isDisclaimer(l.fold):
 			d.set(k, d.disclaimerEnd(k, j), Disclaimer, "legal text", .8)
+		default:
+			above = true
 		}
 	}
 	d.signature(i, j)
@@ -50,9 +53,9 @@ func (d *doc) segment(i, j int) {
 // device cuts a device footer. Telephones that quote without any mark put the
 // quoted mail below it: what stands there, behind a blank line, is history if
 // the author's words stand above.
-func (d *doc) device(i, k, j int) {
+func (d *doc) device(k, j int, above bool) {
 	d.set(k, k+1, DeviceFooter, "device", .9)
-	if d.prevOwn(k) < i || k+1 >= j || !d.lines[k+1].blank() {
+	if !above || k+1 >= j || !d.lines[k+1].blank() {
 		return
 	}
 	if n := d.nextText(k + 1); n < j && !isDelimiter(d.lines[n].fold) && !isDevice(d.text(n), d.lines[n].fold) {
@@ -155,7 +158,7 @@ func (d *doc) byeAbove(i, k int) bool {
 func (d *doc) likeSignature(i, j, most int) bool {
 	n, long := 0, 0
 	rule := i > 0 && isRule(d.lines[i-1].fold)
-	for ; i < j; i++ {
+	for ; i < j && n <= most; i++ {
 		l := &d.lines[i]
 		if l.kind != "" || l.blank() {
 			continue
@@ -206,7 +209,7 @@ func (d *doc) trailingRules(i, j int) {
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		if !isRule(l.fold) && !isDelimiter(l.fold) || d.prevOwn(k) < 0 {
+		if !isRule(l.fold) && !isDelimiter(l.fold) || k == i {
 			return
 		}
 		d.set(k, k+1, Signature, "rule", .7)
@@ -267,20 +270,30 @@ func isDevice(text, f string) bool {
 // deviceOpener finds the longest words that such a footer has, at its beginning
 // or, as some languages have it, at its end.
 func deviceOpener(f string) string {
-	opener := ""
-	for _, o := range words().device {
-		if len(o) <= len(opener) {
-			continue
-		}
-		i := strings.Index(f, o)
-		if i < 0 || i > 4 && len(f)-i-len(o) > 4 {
-			continue
-		}
-		if containsWord(f, o) {
-			opener = o
+	lx := words()
+	best := ""
+	try := func(list []string, fits func(string) bool) {
+		for _, o := range list {
+			if len(o) > len(best) && fits(o) && containsWord(f, o) {
+				best = o
+			}
 		}
 	}
-	return opener
+	try(lx.deviceFirst[firstWord(f)], func(o string) bool { return strings.HasPrefix(f, o) })
+	try(lx.deviceLast[lastWord(f)], func(o string) bool { return strings.HasSuffix(f, o) })
+	if best == "" && !ascii(f) {
+		try(lx.deviceCJK, func(o string) bool { return strings.Contains(f, o) })
+	}
+	return best
+}
+
+func ascii(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // hasProduct tells whether s names a product, as a word or as the beginning of

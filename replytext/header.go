@@ -45,7 +45,7 @@ func lateLabel(f string) (found [fieldOther + 1]bool) {
 // headerAt looks for a quoted header block that begins in line i.
 func (d *doc) headerAt(i int) (introduction, bool) {
 	l := &d.lines[i]
-	first, _ := labelOf(l.fold)
+	first := l.label
 	if (first == fieldNone || first == fieldOther) && l.mark != markHeader {
 		return introduction{}, false
 	}
@@ -89,7 +89,7 @@ func (d *doc) readHeader(i int) headerBlock {
 		if l.depth != depth {
 			break
 		}
-		f, _ := labelOf(l.fold)
+		f := l.label
 		if f == fieldNone {
 			// A value may be wrapped; text behind a blank line is the mail.
 			if loose++; blanks > 0 || loose > 3 {
@@ -116,21 +116,38 @@ func (d *doc) readHeader(i int) headerBlock {
 	return b
 }
 
-// look notes addresses and dates in a block's line.
+// A look is what a line of a header block has.
+type look uint8
+
+const (
+	lookDone look = 1 << iota
+	lookMail
+	lookDate
+	lookOurs
+)
+
+// look notes addresses and dates in a block's line; each line is read once.
 func (b *headerBlock) look(d *doc, j int) {
-	f := d.lines[j].fold
-	if len(f) > 1000 {
-		f = f[:1000]
-	}
-	for _, t := range words().tokens(f) {
-		switch t.what {
-		case tokMail:
-			b.mail = true
-			b.us = b.us || d.ours.isOurs(f[t.start:t.end])
-		case tokDate, tokTime:
-			b.date = true
+	l := &d.lines[j]
+	if l.looked == 0 {
+		l.looked = lookDone
+		f := l.fold[:min(len(l.fold), 1000)]
+		d.scanner.buf = words().tokens(d.scanner.buf[:0], f)
+		for _, t := range d.scanner.buf {
+			switch t.what {
+			case tokMail:
+				l.looked |= lookMail
+				if d.ours.isOurs(t.text) {
+					l.looked |= lookOurs
+				}
+			case tokDate, tokTime:
+				l.looked |= lookDate
+			}
 		}
 	}
+	b.mail = b.mail || l.looked&lookMail != 0
+	b.date = b.date || l.looked&lookDate != 0
+	b.us = b.us || l.looked&lookOurs != 0
 }
 
 func (b *headerBlock) enough() bool { return b.has[fieldFrom] && b.has[fieldSubject] }
@@ -229,7 +246,7 @@ func (d *doc) bareTitle(i int) (introduction, bool) {
 	if j >= len(d.lines) {
 		return introduction{}, false
 	}
-	below, _ := labelOf(d.lines[j].fold)
+	below := d.lines[j].label
 	if below == fieldNone && d.lines[j].depth <= l.depth && !strings.Contains(name, " processed by ") {
 		return introduction{}, false
 	}
@@ -325,7 +342,7 @@ func (d *doc) headerBelow(i int) bool {
 
 // headerOnly is headerAt without a look at what stands above.
 func (d *doc) headerOnly(i int) (headerBlock, bool) {
-	if f, _ := labelOf(d.lines[i].fold); f == fieldNone || f == fieldOther {
+	if f := d.lines[i].label; f == fieldNone || f == fieldOther {
 		return headerBlock{}, false
 	}
 	b := d.readHeader(i)
