@@ -205,6 +205,7 @@ func (s *attributionScan) inlineStart(k int) bool {
 type reading struct {
 	opener, startDate    bool // how it begins
 	mail, date, verb     bool // what it has
+	digits               int  // numbers, dates and times
 	self                 langSet
 	us                   bool // it names our address or our name
 	openLangs, verbLangs langSet
@@ -224,8 +225,10 @@ func (r *reading) see(s *attributionScan, n, nth int) {
 	case tokDate, tokTime:
 		r.mark(nth)
 		r.date = true
+		r.digits++
 		r.startDate = r.startDate || nth < 4
 	case tokNumber:
+		r.digits++
 		r.startDate = r.startDate || nth < 4
 	case tokMark:
 		switch s.toks[n].text {
@@ -317,7 +320,7 @@ func (s *attributionScan) atColon(r *reading, k, n int, eol bool) float64 {
 		return .95
 	case r.verb && r.mail && (r.opener || r.before <= 9 && s.nameLike(k, n)):
 		return .85
-	case r.verb && r.date && begun && (eol || quoted || r.openLangs&r.verbLangs != 0):
+	case r.verb && r.date && begun && (quoted || r.digits > 1 && (eol || r.openLangs&r.verbLangs != 0)):
 		return .9
 	case r.verb && r.date && r.before <= 8 && eol && s.nameLike(k, n):
 		return .8
@@ -378,7 +381,7 @@ func (s *attributionScan) nameLike(k, n int) bool {
 			lower++
 		}
 	}
-	return lower == 0 || lower == 1 && words <= 2
+	return lower == 0 || lower == 1 && words == 1
 }
 
 // goesOn tells whether an attribution may continue in the line below token n.

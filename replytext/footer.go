@@ -9,6 +9,10 @@ import (
 // footers finds, in each run of the author's lines, what the author did not
 // write: device footers, signature blocks, legal text, list footers.
 func (d *doc) footers() {
+	d.first = 0
+	for d.first < len(d.lines) && !d.lines[d.first].own() {
+		d.first++
+	}
 	for i := 0; i < len(d.lines); {
 		if !d.lines[i].own() {
 			i++
@@ -65,7 +69,7 @@ func (d *doc) device(k, j int, above bool) {
 
 // signature cuts what stands under a delimiter, if it looks like a signature.
 func (d *doc) signature(i, j int) {
-	for k := i; k < j; k++ {
+	for k := max(i, d.first+1); k < j; k++ {
 		l := &d.lines[k]
 		if l.kind != "" || l.blank() {
 			continue
@@ -403,8 +407,16 @@ func isBanner(f string) bool {
 	if len(f) > 900 {
 		return false
 	}
-	f = strings.TrimLeft(f, " *_[({|<!#~-=")
-	return hasAny(f, bannerOutside) && (hasAnyPrefix(f, bannerOpeners) || count(f, bannerAdvice) >= 2)
+	f = strings.Trim(f, " *_[({|<!#~-=])}>:.")
+	for _, b := range bannerAlone {
+		if f == b {
+			return true
+		}
+	}
+	if !hasAny(f, bannerOutside) {
+		return false
+	}
+	return hasAny(f, bannerPhrases) || hasAnyPrefix(f, bannerOpeners) && count(f, bannerAdvice) >= 2
 }
 
 // isDisclaimer tells whether a folded line is, or begins, legal text.

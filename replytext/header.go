@@ -52,9 +52,6 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 	b := d.readHeader(i)
 	strength := b.strength(d.introduced(i), l.mark == markHeader)
 	d.us = d.us || b.us && strength > 0
-	if strength == 0 && b.labels >= 2 && b.has[fieldFrom] && d.prevText(i) < 0 && b.last+1 < len(d.lines) && d.lines[b.last+1].blank() {
-		strength = .6 // the mail's own headers, copied above its text
-	}
 	if strength == 0 {
 		return introduction{}, false
 	}
@@ -62,6 +59,32 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 		start: l.body, end: d.lines[b.last].end, last: b.last,
 		kind: Attribution, reason: "header block", strength: strength,
 	}, true
+}
+
+// topHeaders takes labels above the text that are the mail's own headers: a
+// quoted header block below has the same people, sender and recipient changed.
+func (d *doc) topHeaders() {
+	i := d.nextText(0)
+	end := i
+	for end < len(d.lines) && end < i+6 && d.lines[end].own() && d.lines[end].label != fieldNone {
+		end++
+	}
+	if end-i < 2 || end >= len(d.lines) || !d.lines[end].blank() {
+		return
+	}
+	quoted := ""
+	for j := end; j < len(d.lines) && len(quoted) < 2000; j++ {
+		if l := &d.lines[j]; l.kind == Attribution && l.reason == "header block" {
+			quoted += l.fold + "\n"
+		}
+	}
+	for j := i; j < end; j++ {
+		_, at := labelOf(d.lines[j].fold)
+		if value := strings.TrimSpace(d.lines[j].fold[at:]); value == "" || !strings.Contains(quoted, value) {
+			return
+		}
+	}
+	d.set(i, end, Attribution, "own headers", .7)
 }
 
 // A headerBlock is what has been seen of a quoted header block.
