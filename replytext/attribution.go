@@ -205,12 +205,13 @@ func (s *attributionScan) inlineStart(k int) bool {
 type reading struct {
 	opener, startDate    bool // how it begins
 	mail, date, verb     bool // what it has
-	digits               int  // numbers, dates and times
 	self                 langSet
 	us                   bool // it names our address or our name
 	openLangs, verbLangs langSet
-	words                int // words so far
-	before               int // words before the first of address, date and verb
+	words                int  // words so far
+	before               int  // words before the first of address, date and verb
+	digits               int  // numbers, dates and times
+	verbFirst            bool // the verb stands before address and date
 	verbAt               int
 	parens               int // round brackets that are open
 }
@@ -219,13 +220,15 @@ func (r *reading) see(s *attributionScan, n, nth int) {
 	t := s.toks[n]
 	switch t.what {
 	case tokMail:
-		r.mark(nth)
+		r.mark()
 		r.mail = true
 		r.us = r.us || s.d.ours.isOurs(t.text)
 	case tokDate, tokTime:
-		r.mark(nth)
+		r.mark()
 		r.date = true
-		r.digits++
+		if r.digits++; t.end-t.start > 4 {
+			r.digits++ // more than a year
+		}
 		r.startDate = r.startDate || nth < 4
 	case tokNumber:
 		r.digits++
@@ -240,7 +243,8 @@ func (r *reading) see(s *attributionScan, n, nth int) {
 	case tokWord:
 		r.words++
 		if t.verb {
-			r.mark(nth)
+			r.mark()
+			r.verbFirst = r.verbFirst || !r.mail && !r.date
 			r.verb, r.verbAt = true, n
 			r.verbLangs |= t.langs
 		}
@@ -260,7 +264,7 @@ func (r *reading) person() bool {
 }
 
 // mark notes how many words stood before the first telling token.
-func (r *reading) mark(int) {
+func (r *reading) mark() {
 	if !r.mail && !r.date && !r.verb {
 		r.before = r.words
 	}
@@ -322,7 +326,7 @@ func (s *attributionScan) atColon(r *reading, k, n int, eol bool) float64 {
 		return .85
 	case r.verb && r.date && begun && (quoted || r.digits > 1 && (eol || r.openLangs&r.verbLangs != 0)):
 		return .9
-	case r.verb && r.date && r.before <= 8 && eol && s.nameLike(k, n):
+	case r.verb && (r.verbFirst && r.digits > 1 || r.digits > 2) && r.before <= 8 && eol && s.nameLike(k, n):
 		return .8
 	case r.mail && r.date && begun && s.label() == fieldNone:
 		return .85

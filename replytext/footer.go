@@ -69,7 +69,10 @@ func (d *doc) device(k, j int, above bool) {
 
 // signature cuts what stands under a delimiter, if it looks like a signature.
 func (d *doc) signature(i, j int) {
-	for k := max(i, d.first+1); k < j; k++ {
+	if i == d.first && i == d.nextText(0) {
+		i++ // nothing above it can be signed
+	}
+	for k := i; k < j; k++ {
 		l := &d.lines[k]
 		if l.kind != "" || l.blank() {
 			continue

@@ -15,7 +15,7 @@ type doc struct {
 	ours   *evidence
 
 	scanner attributionScan
-	first   int  // the author's first line; nothing above it can be signed
+	first   int  // the author's first line
 	seen    bool // the scan has met words of the author
 	final   int  // behind the last line with words of ours
 	us      bool // our address, our name or our words were found
