@@ -209,6 +209,9 @@ func (d *doc) remnant(j int, seen bool) bool {
 // left open ("") here; settle decides when all of the mail is known.
 func (d *doc) quotedRun(i int) int {
 	end := d.runEnd(i)
+	for i > 0 && d.lines[i-1].kind == "" && d.lines[i-1].blank() && d.lines[i-1].depth > 0 {
+		i-- // empty marked lines above
+	}
 	strength, reason := 0.0, ""
 	switch m := d.lines[i].mark; {
 	case m == markSent:
