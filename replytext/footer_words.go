@@ -4,7 +4,7 @@ package replytext
 
 // products are what a device footer names.
 var products = []string{
-	"iphone", "ipad", "ios", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
+	"iphone", "iphon", "ipad", "ios", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
 	"windows 10", "windows 11", "mail for windows", "outlook", "hotmail", "yahoo mail", "yahoo! mail", "yahoo", "gmail",
 	"gmx", "web.de", "t-online", "telekom", "freenet", "1&1", "ionos", "mail.ru", "yandex", "aol", "protonmail", "proton mail", "proton",
 	"tutanota", "tuta", "fastmail", "zoho", "typeapp", "type app", "bluemail", "blue mail", "aqua mail", "aquamail", "k-9", "k9",

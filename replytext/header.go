@@ -25,12 +25,13 @@ func labelOf(f string) (field, int) {
 // text that lost its line breaks: "To: a@b Subject: c".
 func lateLabel(f string) (found [fieldOther + 1]bool) {
 	lx := words()
-	for c := strings.IndexByte(f, ':'); c >= 0 && c < 600; {
+	first := strings.IndexByte(f, ':')
+	for c := first; c >= 0 && c < 600; {
 		w := f[:c]
 		w = strings.TrimRight(w, " *_")
 		w = w[strings.LastIndexByte(w, ' ')+1:]
 		w = strings.TrimLeft(w, "*_0123456789()[]<>.:/\"")
-		if k, ok := lx.labels[w]; ok {
+		if k, ok := lx.labels[w]; ok && c > first {
 			found[k] = true
 		}
 		n := strings.IndexByte(f[c+1:], ':')
