@@ -122,3 +122,12 @@ var listOpeners = []string{
 var listWords = []string{
 	"unsubscribe", "subscription", "mailing list", "archive", "google groups", "groups.io", "view this discussion", "visit this group", "for more options", "abbestellen", "desabonner", "avast", "antivirus",
 }
+
+// replyLines stand in the line above which a ticket system wants the answer.
+var replyLines = []string{
+	"reply above this line", "respond above this line", "type your reply above", "above this line to reply", "above this line to add", "above this line to leave", "answer above this line",
+	"above this line to respond", "write your reply above", "uber dieser zeile", "oberhalb dieser zeile", "oberhalb dieser linie", "uber dieser linie", "au-dessus de cette ligne", "por encima de esta linea",
+	"encima de esta linea", "sobre esta linea", "acima desta linha", "sopra questa riga", "sopra questa linea", "boven deze lijn", "boven deze regel", "ovanfor denna rad",
+	"ovanfor den har raden", "over denne linje", "over denne linjen", "taman rivin ylapuolelle", "powyzej tej linii", "nad tuto linku", "nad timto radkem", "над этой строкой", "выше этой линии",
+	"выше этой строки", "bu satirin ustune", "この線より上", "この行より上", "在此行上方", "在此线上方", "在這行上方", "이 줄 위에",
+}
