@@ -24,6 +24,10 @@ func (d *doc) scan() {
 		}
 		in, ok := d.introductionAt(i)
 		if !ok {
+			if l.mark == markForward {
+				i = d.forwardedElement(i)
+				continue
+			}
 			if l.quoted() {
 				i = d.quotedRun(i)
 				continue
@@ -121,6 +125,17 @@ func (d *doc) unmarkedEnd(j int) int {
 func (d *doc) history(from, to int, in introduction) int {
 	d.set(from, to, Quote, in.reason, in.strength)
 	return to
+}
+
+// forwardedElement takes the lines of an element that holds a forwarded mail,
+// whatever its title says.
+func (d *doc) forwardedElement(i int) int {
+	end := i
+	for end < len(d.lines) && (d.lines[end].mark == markForward || d.lines[end].blank() || d.lines[end].quoted()) {
+		end++
+	}
+	d.set(i, end, Forwarded, "client", .95)
+	return end
 }
 
 // forwardEnd is where a forwarded mail ends: at the end, unless it is marked as
