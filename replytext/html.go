@@ -233,7 +233,7 @@ func (w *walker) blockquote(n *node) {
 		w.state.mark = markButton
 	}
 	w.state.depth++
-	w.blank = false
+	w.blank = true
 }
 
 // tight tells whether a paragraph has no space around it: Outlook's lines.

@@ -176,7 +176,7 @@ func (d *doc) set(i, j int, k Kind, reason string, strength float64) {
 // UTF-8, without control characters and byte order marks.
 func clean(s string) string {
 	if len(s) > MaxInput {
-		s = s[:MaxInput]
+		s = s[:MaxInput] // a letter parted here becomes U+FFFD
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if strings.IndexByte(s, '\r') >= 0 {
