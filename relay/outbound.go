@@ -102,7 +102,7 @@ func (r *Rules) gather(ctx context.Context, burst []store.Job) (*letterTo, error
 	if err != nil {
 		return nil, err
 	}
-	t := &letterTo{user: a.User}
+	t := &letterTo{user: a.User, attempts: burst[0].Attempts}
 	for _, j := range burst {
 		e, err := r.Platform.Decode(j.Event.Body)
 		if err != nil {

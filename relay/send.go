@@ -151,7 +151,11 @@ func (r *Rules) unsent(j store.Job, d store.Delivery, cause error) func(*store.T
 		if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), kind.String()); err != nil {
 			return err
 		}
-		if err := r.stop(tx, d, postern.StopBounced, "the e-mail provider refused the mail"); err != nil {
+		tell := func() error { return r.stop(tx, d, postern.StopBounced, "the e-mail provider refused the mail") }
+		if kind != postern.Permanent { // our own trouble, and too long: nothing speaks against the address
+			tell = func() error { return r.tellUnsent(tx, d) }
+		}
+		if err := tell(); err != nil {
 			return err
 		}
 		return tx.Done(j)

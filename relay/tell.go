@@ -44,6 +44,19 @@ func (r *Rules) stop(tx *store.Tx, d store.Delivery, why postern.StopReason, det
 	return r.tell(tx, p.Conversation, stopBatch(p.Channel, person), stopLine(name, why))
 }
 
+// tellUnsent tells a conversation that one of its mails was given up.
+func (r *Rules) tellUnsent(tx *store.Tx, d store.Delivery) error {
+	p, ok, err := tx.Participant(d.Participant)
+	if err != nil || !ok {
+		return err
+	}
+	person, _, err := tx.Person(p.User)
+	if err != nil {
+		return err
+	}
+	return r.tell(tx, p.Conversation, stopPrefix+string(d.ID), stopLine(nameOf(person, p.User), postern.StopBounced))
+}
+
 // tellStopped tells a conversation that one of its members is not reached by mail, when
 // its first message for him is not mailed. In the conversation whose mail failed it
 // was told then.
