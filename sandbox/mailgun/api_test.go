@@ -381,6 +381,11 @@ func TestSuppressionAPI(t *testing.T) {
 			t.Errorf("%d %s is %d %s", c.n, c.kind, status, body)
 		}
 	}
+	w.do(newJSON(t, w, "POST", base+"bounces", `[{"address":"n@x.org","code":552}]`))
+	if _, body := w.call("GET", base+"bounces/n@x.org", nil); body["code"] != "552" {
+		t.Errorf("a code sent as a number comes back as %v", body["code"])
+	}
+	w.call("DELETE", base+"bounces/n@x.org", nil)
 	seen := map[any]bool{}
 	next := base + "bounces?limit=100"
 	for range 5 {
