@@ -227,7 +227,7 @@ func (s *Server) store(from, address string, raw io.Reader, sent bool) (*mail, e
 }
 
 // Submit sends a mail that a person wrote: to the Exchange for the addresses it
-// hosts, to mailboxes for all others. Bcc is taken out.
+// hosts, to mailboxes for all others, and a copy to the writer's own mailbox.
 func (s *Server) Submit(ctx context.Context, from string, to []string, raw io.Reader) error {
 	blob, err := s.spool.Put(raw, s.cfg.MaxBytes)
 	if err != nil {

@@ -25,10 +25,8 @@ func (t tracking) footers() (html, text string) {
 }
 
 func (t tracking) json(scheme string) map[string]any {
-	click := any(t.Click == "yes")
-	if t.Click == "htmlonly" {
-		click = "htmlonly"
-	}
+	// The OpenAPI file shows a boolean for clicks, htmlonly or not.
+	click := t.Click == "yes" || t.Click == "htmlonly"
 	return map[string]any{"open": map[string]any{"active": t.Open, "place_at_the_top": t.OpenTop}, "click": map[string]any{"active": click},
 		"unsubscribe": map[string]any{"active": t.Unsubscribe, "html_footer": t.HTMLFooter, "text_footer": t.TextFooter}, "web_scheme": scheme}
 }
