@@ -7,6 +7,7 @@ func (d *doc) extract(ours *evidence) Result {
 	d.ours = ours
 	ours.cover(d)
 	d.scan()
+	d.topHeaders()
 	d.footers()
 	d.settle()
 	pairs := d.pairs()

@@ -35,14 +35,28 @@ var bannerOutside = []string{
 	"fora da", "di fuori", "buiten", "utanfor", "udefra", "utenfra", "外部", "외부", "harici", "kulso", "unverified", "suspicious", "spoof",
 }
 
+// bannerAlone are warnings that need no further words.
+var bannerAlone = []string{
+	"external", "external email", "external e-mail", "external mail", "external message", "external sender", "extern", "externe e-mail", "externer absender",
+	"expediteur externe", "courriel externe", "correo externo", "remitente externo", "e-mail externo", "email externo", "mittente esterno", "email esterna",
+	"externe afzender", "ekstern e-mail", "extern avsandare", "外部メール", "外部邮件", "外部郵件", "[외부메일]", "외부메일", "caution external email", "caution: external email",
+}
+
+// bannerPhrases are what only a warning says.
+var bannerPhrases = []string{
+	"do not click", "don't click", "originated from outside", "originated outside", "came from outside", "sent from outside", "is from an external", "from an external sender",
+	"from an external source", "external sender", "external email", "don't often get email from", "do not often get email from", "be cautious", "exercise caution",
+	"klicken sie nicht", "klicken sie keine", "offnen sie keine", "ausserhalb der organisation", "ausserhalb unserer organisation", "ausserhalb des unternehmens", "externen absender",
+	"ne cliquez pas", "ne cliquez sur", "n'ouvrez pas", "provient de l'exterieur", "expediteur externe", "no haga clic", "no abra", "fuera de la organizacion", "nao clique",
+	"fora da organizacao", "non fare clic", "non cliccare", "dall'esterno", "klik niet", "open geen", "buiten de organisatie", "klicka inte", "utanfor organisationen",
+	"klik ikke", "klikk ikke", "ala avaa", "organisaation ulkopuolelta", "nie klikaj", "spoza organizacji", "neklikejte", "не переходите по", "не открывайте", "tiklamayin",
+}
+
 // bannerOpeners begin a warning.
 var bannerOpeners = []string{
-	"caution", "warning", "attention", "external", "achtung", "vorsicht", "warnung", "alert", "notice", "security", "important",
-	"atencion", "precaucion", "advertencia", "atencao", "cuidado", "attenzione", "avviso", "avertissement", "let op", "waarschuwing",
-	"varning", "obs", "advarsel", "huomio", "varoitus", "uwaga", "pozor", "figyelem", "внимание", "увага", "προσοχη", "dikkat", "uyari", "注意", "주의",
-	"you don't often get", "some people who received", "this email originated", "this message originated", "this email is from an external",
-	"this message is from an external", "diese e-mail", "extern", "ce message provient", "ce courriel provient", "cet e-mail provient",
-	"this message was sent from outside", "this email was sent from outside", "think before you", "be careful",
+	"caution", "warning", "attention", "external", "achtung", "vorsicht", "warnung", "alert", "notice", "security", "important", "atencion", "precaucion", "advertencia",
+	"atencao", "cuidado", "attenzione", "avviso", "avertissement", "let op", "waarschuwing", "varning", "obs", "advarsel", "huomio", "varoitus", "uwaga", "pozor",
+	"figyelem", "внимание", "увага", "προσοχη", "dikkat", "uyari", "注意", "주의",
 }
 
 // bannerAdvice is what a warning advises.
@@ -97,7 +111,7 @@ var legalWords = []string{
 
 // listOpeners begin a mailing list's, a group's or a scanner's footer.
 var listOpeners = []string{
-	"you received this message because you", "you are receiving this", "you received this email because", "you're receiving this", "to unsubscribe from this", "to unsubscribe", "unsubscribe:",
+	"you received this message because you", "you are receiving this", "you received this email because", "you're receiving this", "to unsubscribe from this", "to unsubscribe from these", "to unsubscribe, ", "to unsubscribe: ", "to unsubscribe send", "to unsubscribe visit", "to unsubscribe click", "unsubscribe:",
 	"this email has been checked for viruses", "this e-mail has been checked for viruses", "this email has been scanned", "virus-free. ", "virus-free.www", "virenfrei.", "diese e-mail wurde von avast", "l'absence de virus dans ce", "libre de virus.",
 	"this message has been scanned", "this e-mail was checked", "garanti sans virus", "este correo electronico ha sido comprobado", "privo di virus", "livre de virus", "virusvrij", "без вирусов", "wolny od wirusow",
 	"sie erhalten diese nachricht, weil", "sie haben diese nachricht erhalten, weil", "vous recevez ce message, car", "vous recevez ce message car", "has recibido este mensaje porque", "voce recebeu esta mensagem porque", "hai ricevuto questo messaggio perche", "je ontvangt dit bericht omdat",

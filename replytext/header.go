@@ -45,16 +45,13 @@ func lateLabel(f string) (found [fieldOther + 1]bool) {
 // headerAt looks for a quoted header block that begins in line i.
 func (d *doc) headerAt(i int) (introduction, bool) {
 	l := &d.lines[i]
-	first, _ := labelOf(l.fold)
+	first := l.label
 	if (first == fieldNone || first == fieldOther) && l.mark != markHeader {
 		return introduction{}, false
 	}
 	b := d.readHeader(i)
 	strength := b.strength(d.introduced(i), l.mark == markHeader)
 	d.us = d.us || b.us && strength > 0
-	if strength == 0 && b.labels >= 2 && b.has[fieldFrom] && d.prevText(i) < 0 && b.last+1 < len(d.lines) && d.lines[b.last+1].blank() {
-		strength = .6 // the mail's own headers, copied above its text
-	}
 	if strength == 0 {
 		return introduction{}, false
 	}
@@ -62,6 +59,32 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 		start: l.body, end: d.lines[b.last].end, last: b.last,
 		kind: Attribution, reason: "header block", strength: strength,
 	}, true
+}
+
+// topHeaders takes labels above the text that are the mail's own headers: a
+// quoted header block below has the same people, sender and recipient changed.
+func (d *doc) topHeaders() {
+	i := d.nextText(0)
+	end := i
+	for end < len(d.lines) && end < i+6 && d.lines[end].own() && d.lines[end].label != fieldNone {
+		end++
+	}
+	if end-i < 2 || end >= len(d.lines) || !d.lines[end].blank() {
+		return
+	}
+	quoted := ""
+	for j := end; j < len(d.lines) && len(quoted) < 2000; j++ {
+		if l := &d.lines[j]; l.kind == Attribution && l.reason == "header block" {
+			quoted += l.fold + "\n"
+		}
+	}
+	for j := i; j < end; j++ {
+		_, at := labelOf(d.lines[j].fold)
+		if value := strings.TrimSpace(d.lines[j].fold[at:]); value == "" || !strings.Contains(quoted, value) {
+			return
+		}
+	}
+	d.set(i, end, Attribution, "own headers", .7)
 }
 
 // A headerBlock is what has been seen of a quoted header block.
@@ -89,7 +112,7 @@ func (d *doc) readHeader(i int) headerBlock {
 		if l.depth != depth {
 			break
 		}
-		f, _ := labelOf(l.fold)
+		f := l.label
 		if f == fieldNone {
 			// A value may be wrapped; text behind a blank line is the mail.
 			if loose++; blanks > 0 || loose > 3 {
@@ -116,21 +139,38 @@ func (d *doc) readHeader(i int) headerBlock {
 	return b
 }
 
-// look notes addresses and dates in a block's line.
+// A look is what a line of a header block has.
+type look uint8
+
+const (
+	lookDone look = 1 << iota
+	lookMail
+	lookDate
+	lookOurs
+)
+
+// look notes addresses and dates in a block's line; each line is read once.
 func (b *headerBlock) look(d *doc, j int) {
-	f := d.lines[j].fold
-	if len(f) > 1000 {
-		f = f[:1000]
-	}
-	for _, t := range words().tokens(f) {
-		switch t.what {
-		case tokMail:
-			b.mail = true
-			b.us = b.us || d.ours.isOurs(f[t.start:t.end])
-		case tokDate, tokTime:
-			b.date = true
+	l := &d.lines[j]
+	if l.looked == 0 {
+		l.looked = lookDone
+		f := l.fold[:min(len(l.fold), 1000)]
+		d.scanner.buf = words().tokens(d.scanner.buf[:0], f)
+		for _, t := range d.scanner.buf {
+			switch t.what {
+			case tokMail:
+				l.looked |= lookMail
+				if d.ours.isOurs(t.text) {
+					l.looked |= lookOurs
+				}
+			case tokDate, tokTime:
+				l.looked |= lookDate
+			}
 		}
 	}
+	b.mail = b.mail || l.looked&lookMail != 0
+	b.date = b.date || l.looked&lookDate != 0
+	b.us = b.us || l.looked&lookOurs != 0
 }
 
 func (b *headerBlock) enough() bool { return b.has[fieldFrom] && b.has[fieldSubject] }
@@ -229,7 +269,7 @@ func (d *doc) bareTitle(i int) (introduction, bool) {
 	if j >= len(d.lines) {
 		return introduction{}, false
 	}
-	below, _ := labelOf(d.lines[j].fold)
+	below := d.lines[j].label
 	if below == fieldNone && d.lines[j].depth <= l.depth && !strings.Contains(name, " processed by ") {
 		return introduction{}, false
 	}
@@ -325,7 +365,7 @@ func (d *doc) headerBelow(i int) bool {
 
 // headerOnly is headerAt without a look at what stands above.
 func (d *doc) headerOnly(i int) (headerBlock, bool) {
-	if f, _ := labelOf(d.lines[i].fold); f == fieldNone || f == fieldOther {
+	if f := d.lines[i].label; f == fieldNone || f == fieldOther {
 		return headerBlock{}, false
 	}
 	b := d.readHeader(i)
