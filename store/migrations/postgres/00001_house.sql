@@ -13,7 +13,6 @@ CREATE TABLE events (
   content_ref TEXT NOT NULL DEFAULT ''  -- else the blob that holds them
 );
 CREATE UNIQUE INDEX events_dedup ON events (dedup) WHERE dedup IS NOT NULL;
-CREATE INDEX events_received ON events (received_at);
 
 -- A lane is a row while it has open jobs. A lease is a due time in the future.
 CREATE TABLE lanes (
