@@ -211,6 +211,9 @@ func (s *sendbird) addLocked(c *channel, p *post) *post {
 		p.At = c.Posts[n-1].At + 1
 	}
 	c.Posts = append(c.Posts, p)
+	if m := c.member(p.User); m != nil && p.Form["mark_as_read"] != "false" {
+		m.Read, m.Deliv = p.At, p.At // who writes has read
+	}
 	return p
 }
 

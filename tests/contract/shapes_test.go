@@ -109,22 +109,30 @@ func TestWebhookShapes(t *testing.T) {
 		}
 	})
 	t.Run("a file", func(t *testing.T) {
-		for _, names := range [][3]string{{"filename", "content_type", "content_size"}, {"name", "type", "size"}, {"file_name", "file_type", "file_size"}} {
+		for name, put := range map[string]func(pl map[string]any, url string){
+			"webhook": func(pl map[string]any, url string) {
+				pl["url"], pl["filename"], pl["content_type"], pl["content_size"] = url, "plan.pdf", "application/pdf", 10
+			},
+			"resource": func(pl map[string]any, url string) {
+				pl["file"] = map[string]any{"url": url, "name": "plan.pdf", "type": "application/pdf", "size": 10, "data": ""}
+			},
+			"several": func(pl map[string]any, url string) {
+				pl["files"] = []any{map[string]any{"url": url, "file_name": "plan.pdf", "file_type": "application/pdf", "file_size": 10, "thumbnails": []any{}, "require_auth": false}}
+			},
+		} {
 			c, addr := fresh()
 			p := &post{Type: "FILE", User: "ana", FileName: "plan.pdf", Mime: "application/pdf", File: []byte("%PDF-1.7 x")}
 			p.URL = w.sb.file(c.URL+".pdf", &file{body: p.File})
 			p = w.sb.add(c, p)
 			w.hook(w.messageHook("group_channel:message_send", c, p, func(m map[string]any) {
-				pl := m["payload"].(map[string]any)
-				delete(pl, "filename")
-				delete(pl, "content_type")
-				delete(pl, "content_size")
-				pl[names[0]], pl[names[1]], pl[names[2]] = p.FileName, p.Mime, len(p.File)
+				pl := map[string]any{"message_id": p.ID, "created_at": p.At, "custom_type": "", "data": ""}
+				put(pl, p.URL)
+				m["payload"] = pl
 			}))
 			e := w.mg.mail(t, addr, 1).envelope(t)
 			if len(e.Attachments) != 1 || e.Attachments[0].FileName != "plan.pdf" || string(e.Attachments[0].Content) != "%PDF-1.7 x" ||
 				e.Attachments[0].ContentType != "application/pdf" {
-				t.Errorf("%v: attachments %+v\n%s", names, e.Attachments, e.Text)
+				t.Errorf("%s: attachments %+v\n%s", name, e.Attachments, e.Text)
 			}
 		}
 	})
