@@ -121,6 +121,10 @@ var rules = []rule{
 		why: "wiring: the one place that knows everything, the sandbox included",
 	},
 	{
+		pkg: "tests/*", tests: []string{"internal/pgtest"},
+		why: "looks at the program from outside only",
+	},
+	{
 		pkg: "bench", ours: []string{".", "*"},
 		why: "measures whatever there is; nobody imports it",
 	},
