@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -39,7 +38,8 @@ type Rules interface {
 type Config struct {
 	Store  *store.Store
 	Rules  Rules
-	Token  string // of the operator; "" closes the API
+	Token  string // of the operator; "" closes the API and the pages
+	Secure bool   // the world reaches us by HTTPS: the login's cookie goes nowhere else
 	Logger *slog.Logger
 }
 
@@ -100,8 +100,7 @@ var errAbsent = problem{http.StatusNotFound, "not found"}
 func (a *API) guarded(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		word, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		given := sha256.Sum256([]byte(word))
-		if a.cfg.Token == "" || !ok || subtle.ConstantTimeCompare(given[:], a.token[:]) != 1 {
+		if !ok || !a.isToken(word) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, "admin token needed")
 			return

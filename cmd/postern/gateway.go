@@ -97,7 +97,7 @@ func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailPro
 	if err != nil {
 		return err
 	}
-	api, err := console.New(console.Config{Store: g.store, Rules: g.rules, Token: string(g.cfg.AdminToken), Logger: g.log})
+	api, err := console.New(console.Config{Store: g.store, Rules: g.rules, Token: string(g.cfg.AdminToken), Secure: strings.HasPrefix(g.cfg.PublicURL, "https:"), Logger: g.log})
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,7 @@ func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailPro
 	mux.HandleFunc("GET /readyz", g.ready)
 	pages.Register(mux)
 	api.Register(mux)
+	api.RegisterPages(mux)
 	g.handler = mux
 	return nil
 }
