@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/postern-chat/postern/sandbox/mailbox"
@@ -30,6 +31,8 @@ type Config struct {
 	PageAddr string
 	// SMTPAddr is where mail is taken; default Host and any free port.
 	SMTPAddr string
+	// Quiet is the gateway's quiet window, which the page tells; default 2 s.
+	Quiet time.Duration
 	// Empty leaves out the people and the channel of the story.
 	Empty  bool
 	Logger *slog.Logger
@@ -72,6 +75,8 @@ type World struct {
 	page    net.Listener
 	servers []*http.Server
 	closers []func() error
+
+	mu sync.Mutex // guards Channel once the page is served
 }
 
 // Start starts a world on loopback. The gateway need not answer yet.
@@ -81,6 +86,9 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Quiet == 0 {
+		cfg.Quiet = quietHint
 	}
 	if cfg.Seed == 0 {
 		cfg.Seed = time.Now().UnixNano() & 0x7fffffff
@@ -207,7 +215,9 @@ func (w *World) tellStory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.mu.Lock()
 	w.Channel = made.URL
+	w.mu.Unlock()
 	return w.Chat.SetPresence("ana", true)
 }
 
