@@ -119,7 +119,7 @@ func (r *Rules) take(ctx context.Context, c *content, f postern.ChatFile, left i
 	}
 	a, err := r.fetch(body, f, left)
 	switch {
-	case errors.Is(err, errTooMuch):
+	case errors.Is(err, errTooMuch), err != nil && attempts >= patience: // a file may always break off
 		c.Links = append(c.Links, link)
 		return 0, nil
 	case err != nil:
@@ -133,7 +133,7 @@ var errTooMuch = errors.New("larger than what is left")
 
 func (r *Rules) fetch(body io.ReadCloser, f postern.ChatFile, left int64) (attachment, error) {
 	defer func() { _ = body.Close() }()
-	d := r.Blobs.NewDraft(0)
+	d := r.Blobs.NewDraft(-1)
 	defer d.Discard()
 	n, err := io.Copy(d, io.LimitReader(body, left+1))
 	if err != nil {
@@ -142,8 +142,10 @@ func (r *Rules) fetch(body io.ReadCloser, f postern.ChatFile, left int64) (attac
 	if n > left {
 		return attachment{}, errTooMuch
 	}
-	if n == 0 {
-		_, _ = d.Write(nil)
+	if n == 0 { // a file of no bytes is a file
+		if _, err := d.Write(nil); err != nil {
+			return attachment{}, err
+		}
 	}
 	_, ref, err := d.Keep()
 	return attachment{Name: fileName(f), Type: mediaType(f.ContentType), Size: n, Blob: ref}, err

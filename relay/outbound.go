@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"slices"
 	"strings"
 
 	"github.com/postern-chat/postern"
@@ -161,8 +162,10 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		NewestAt: t.messages[len(t.messages)-1].CreatedAt.UnixMilli(), AttemptedAt: r.Now(),
 	}
 	mailed := make([]store.Mailed, len(t.messages))
+	notes := slices.Clone(t.dropped)
 	for i, m := range t.messages {
 		mailed[i] = store.Mailed{Message: m.ID, CreatedAt: m.CreatedAt.UnixMilli()}
+		notes = append(notes, store.Note{What: "to be mailed", Channel: t.channel.ID, User: t.user, Ref: string(m.ID), Ref2: string(id)})
 	}
 	err := r.Store.Work(ctx, l, func(tx *store.Tx) error {
 		p, err := tx.EnsureParticipant(r.conversation(t), t.user, postern.ParticipantID(seal.NewNumber()))
@@ -176,10 +179,7 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		if err := tx.AddDelivery(d, mailed); err != nil {
 			return err
 		}
-		for _, m := range t.messages {
-			t.dropped = append(t.dropped, store.Note{What: "to be mailed", Channel: t.channel.ID, User: t.user, Ref: string(m.ID), Ref2: string(id)})
-		}
-		for _, n := range t.dropped {
+		for _, n := range notes {
 			if err := tx.Note(n); err != nil {
 				return err
 			}
@@ -189,8 +189,8 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		}
 		return tx.Become(burst[0], jobSend, encode(args{Delivery: id, Channel: t.channel.ID, User: t.user}))
 	})
-	if err != nil {
-		r.drop(c)
+	if err != nil && (store.Lost(err) || postern.KindOf(err) != postern.Temporary) {
+		r.drop(c) // else it may be written all the same, and then the files are needed
 	}
 	return d, err
 }
