@@ -128,7 +128,7 @@ func (p *Page) Handler() http.Handler {
 	if err != nil {
 		panic("page: " + err.Error()) // the folder is embedded above
 	}
-	mux.Handle("GET /", revalidated(http.FileServerFS(files)))
+	mux.Handle("/", revalidated(http.FileServerFS(files)))
 	return guarded(mux)
 }
 
