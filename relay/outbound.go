@@ -124,6 +124,11 @@ func (r *Rules) gather(ctx context.Context, burst []store.Job) (*letterTo, error
 	if t.known, _, err = r.Store.ParticipantOf(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
 		return nil, err
 	}
+	if t.known.ID == 0 { // he may have read all the same
+		if t.known.ReadAt, err = r.Store.ReadAt(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
+			return nil, err
+		}
+	}
 	if t.known.Muted {
 		t.dropAll("unsubscribed from this conversation")
 		return t, nil
