@@ -126,6 +126,7 @@ func (w *Workers) work(ctx context.Context, l *Lease) {
 		w.mu.Lock()
 		full := len(w.active) >= w.slots
 		delete(w.active, l)
+		w.claimed.Store(w.s.now()) // a lane that ends shows that lanes move, even with no slot free
 		w.mu.Unlock()
 		if full {
 			select {

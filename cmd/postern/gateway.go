@@ -163,7 +163,7 @@ func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 		close(g.leaving)
 		g.log.Info("stopping: what runs is finished, the rest waits for the next start")
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err = srv.Shutdown(grace)
 	}
