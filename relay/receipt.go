@@ -49,7 +49,7 @@ func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) err
 				return err
 			}
 		}
-		// Whatever it was proves that the provider has the mail: a lane that is unsure may go on.
+		// A lane that was unsure may go on.
 		if err := tx.Poke("mail/"+r.PlatformName+"/"+string(p.Channel)+"/"+string(p.User), jobSend); err != nil {
 			return err
 		}
@@ -63,9 +63,11 @@ func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) err
 // learn keeps what an event says of a delivery. States only rise, so events may come in
 // any order and any number of times.
 func (r *Rules) learn(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what, why string, err error) {
+	// Whatever it tells, it proves that the provider has the mail.
+	if _, err := tx.Advance(d.ID, store.Accepted, e.At, ""); err != nil {
+		return "", "", err
+	}
 	switch e.Kind {
-	case postern.MailAccepted:
-		_, err = tx.Advance(d.ID, store.Accepted, e.At, "")
 	case postern.MailDelivered:
 		_, err = tx.Advance(d.ID, store.Delivered, e.At, "")
 		what = "delivered"
@@ -91,8 +93,7 @@ func (r *Rules) learn(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what
 	return what, why, err
 }
 
-// opened takes an open. Only one that may be a person's is kept for the read mark; an
-// open of any kind proves that the mail arrived.
+// opened takes an open. Only one that may be a person's is kept for the read mark.
 func (r *Rules) opened(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what, why string, err error) {
 	if !e.DeliveredAt.IsZero() {
 		if _, err := tx.Advance(d.ID, store.Delivered, e.DeliveredAt, ""); err != nil {
