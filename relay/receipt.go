@@ -220,42 +220,39 @@ func (r *Rules) uncovered(ctx context.Context, p store.Participant, upto int64) 
 	return false, nil
 }
 
+// move moves the marks, each by itself: a platform may refuse one of them (Sendbird's
+// delivery receipts cost extra).
 func (r *Rules) move(ctx context.Context, j store.Job, p store.Participant, m mark) (func(*store.Tx) error, error) {
-	refused := ""
-	if m.delivered != 0 {
-		if err := r.Platform.MarkDelivered(ctx, p.Channel, p.User); settled(err) {
-			refused = codeOf(err)
-		} else if err != nil {
-			return nil, err
+	steps := []struct {
+		upto int64
+		read bool
+		what string
+		call func(context.Context, postern.ChannelID, postern.UserID) error
+	}{{m.delivered, false, "marked delivered", r.Platform.MarkDelivered}, {m.read, true, "marked read", r.Platform.MarkRead}}
+	refused := map[bool]string{}
+	for _, s := range steps {
+		if s.upto == 0 {
+			continue
 		}
-	}
-	if m.read != 0 && refused == "" {
-		if err := r.Platform.MarkRead(ctx, p.Channel, p.User); settled(err) {
-			refused = codeOf(err)
+		if err := s.call(ctx, p.Channel, p.User); settled(err) {
+			refused[s.read] = codeOf(err)
+			r.Logger.Warn("the chat refuses a receipt", "read", s.read, "code", codeOf(err))
 		} else if err != nil {
 			return nil, err
 		}
 	}
 	return func(tx *store.Tx) error {
-		if refused != "" {
-			r.Logger.Warn("the chat refuses a receipt", "code", refused)
-			if err := tx.Note(store.Note{What: "not marked", Why: "the chat refused it", Channel: p.Channel, User: p.User, Detail: refused}); err != nil {
-				return err
-			}
-			return tx.Done(j)
-		}
-		for _, step := range []struct {
-			upto int64
-			read bool
-			what string
-		}{{m.delivered, false, "marked delivered"}, {m.read, true, "marked read"}} {
-			if step.upto == 0 {
+		for _, s := range steps {
+			if s.upto == 0 {
 				continue
 			}
-			if err := tx.Marked(p.ID, step.read, step.upto); err != nil {
+			n := store.Note{What: s.what, Channel: p.Channel, User: p.User}
+			if code := refused[s.read]; code != "" {
+				n.What, n.Why, n.Detail = "not "+s.what, "the chat refused it", code
+			} else if err := tx.Marked(p.ID, s.read, s.upto); err != nil {
 				return err
 			}
-			if err := tx.Note(store.Note{What: step.what, Channel: p.Channel, User: p.User}); err != nil {
+			if err := tx.Note(n); err != nil {
 				return err
 			}
 		}
