@@ -173,29 +173,59 @@ func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err
 	if err != nil || waiting > 0 {
 		return m, err
 	}
-	ds, err := r.Store.Deliveries(ctx, p.ID, p.OwnReadUpto)
-	if err != nil {
-		return m, err
-	}
-	var newest store.Delivery
-	for _, d := range ds {
-		switch {
-		case d.State < store.Delivered:
-			return mark{}, nil // undelivered: whatever comes after it waits
-		case d.State != store.Failed:
-			newest = d
-		}
-	}
-	if newest.ID == "" {
-		return m, nil
+	newest, settled, err := r.newestSettled(ctx, p)
+	if err != nil || !settled || newest.ID == "" {
+		return m, err // undelivered: whatever comes after it waits
 	}
 	if newest.NewestAt > p.OwnDeliveredUpto {
 		m.delivered = newest.NewestAt
 	}
-	if r.Read != ReadOff && r.personOpened(newest) && p.ReadAt < newest.NewestAt {
+	if r.Read != ReadOff && r.personOpened(newest) && newest.NewestAt > max(p.ReadAt, p.OwnReadUpto) {
 		m.read = newest.NewestAt
 	}
 	return m, nil
+}
+
+// deliveriesAtOnce is how many Store.Deliveries lists.
+const deliveriesAtOnce = 500
+
+// newestSettled finds a participant's newest delivery that arrived. settled: of those
+// that no mark covers yet, none is still on its way.
+func (r *Rules) newestSettled(ctx context.Context, p store.Participant) (newest store.Delivery, settled bool, err error) {
+	since := max(p.OwnReadUpto, p.OwnDeliveredUpto)
+	for {
+		ds, err := r.Store.Deliveries(ctx, p.ID, since)
+		if err != nil {
+			return newest, false, err
+		}
+		for _, d := range ds {
+			switch {
+			case d.State < store.Delivered:
+				return newest, false, nil
+			case d.State != store.Failed:
+				newest = d
+			}
+		}
+		if len(ds) < deliveriesAtOnce {
+			break
+		}
+		next := ds[len(ds)-1].NewestAt - 1 // several may be of one moment
+		if next <= since {
+			return newest, false, nil
+		}
+		since = next
+	}
+	if newest.ID != "" {
+		return newest, true, nil
+	}
+	// The delivered mark covers all; the read mark may have to follow.
+	last, err := r.Store.LastDeliveries(ctx, p.ID, 8)
+	for _, d := range last {
+		if d.State >= store.Delivered && d.State != store.Failed {
+			return d, true, err
+		}
+	}
+	return newest, true, err
 }
 
 // uncovered asks the platform whether a message for him came after the newest that the
