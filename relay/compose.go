@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
@@ -217,26 +219,38 @@ func (m wanted) senderName() string {
 	return string(m.Sender.ID)
 }
 
-// oneLine makes a text fit for a header: one line, no control characters, bounded.
+// oneLine makes a text fit for a header: one line, no control characters, nothing that
+// turns the direction of what follows or reads as an encoded word (RFC 2047), at most
+// so many characters.
 func oneLine(s string, most int) string {
 	s = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
+		if unicode.IsControl(c) || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
 			return ' '
 		}
 		return c
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "=?", "= ?")), " ")
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most-1]) + "…"
 	}
 	return s
 }
 
+// maxFileName is the longest name of a file, in bytes: as most file systems have it,
+// and so that its header field stays below 998 characters when every byte takes three.
+const maxFileName = 240
+
+// fileName is a file's name without path. One that is too long keeps its ending.
 func fileName(f postern.ChatFile) string {
-	name := oneLine(f.Name, 150)
+	name := f.Name
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}
+	name = oneLine(name, 1000)
+	if ext := path.Ext(name); len(name) > maxFileName && len(ext) <= 20 {
+		name = clip(name, maxFileName-len(ext)) + ext
+	}
+	name = clip(name, maxFileName)
 	if name == "" || name == "." || name == ".." {
 		return "file"
 	}

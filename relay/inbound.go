@@ -293,7 +293,7 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		if !wantedFile(f, reply) {
 			continue
 		}
-		ref, _ := json.Marshal(fileRef{m.event, i, oneLine(f.Name, 150), f.ContentType}) // strings and numbers: never fails
+		ref, _ := json.Marshal(fileRef{m.event, i, fileName(postern.ChatFile{Name: f.Name}), f.ContentType}) // strings and numbers: never fails
 		add(store.Post{File: ref})
 	}
 	return posts, trimmed, nil
