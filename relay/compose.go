@@ -35,6 +35,7 @@ type content struct {
 	messages []wanted
 	locale   string
 	sender   string
+	where    string
 }
 
 // attachment is a file that goes with the mail.
@@ -57,7 +58,7 @@ type linked struct {
 // compose writes a mail, and fetches the files that go with it. What depends on the
 // participant's address is filled in by address.
 func (r *Rules) compose(ctx context.Context, t *letterTo) (*content, error) {
-	c := &content{To: t.person.Name, Date: r.Now(), messages: t.messages, locale: t.person.Locale, sender: r.displayName(t)}
+	c := &content{To: t.person.Name, Date: r.Now(), messages: t.messages, locale: t.person.Locale, sender: r.displayName(t), where: r.where(t)}
 	left := r.AttachLimit
 	for i, m := range t.messages {
 		files, err := r.filesOf(ctx, t.channel.ID, m)
@@ -187,25 +188,33 @@ func (r *Rules) displayName(t *letterTo) string {
 			names = append(names, n)
 		}
 	}
-	where := r.FromName
-	if where == "" {
-		where = oneLine(t.channel.Name, 80)
-	}
+	where := r.where(t)
 	var who string
 	switch {
-	case len(names) == 0 && where != "":
-		return where
 	case len(names) == 0:
-		return "Chat"
+		return where
 	case len(names) <= 3:
 		who = strings.Join(names, ", ")
 	default:
 		who = names[0] + ", " + names[1] + " +" + strconv.Itoa(len(names)-2)
 	}
-	if where == "" || where == who {
+	if where == who || where == unnamed {
 		return who
 	}
 	return who + " (" + where + ")"
+}
+
+// unnamed is what a channel without a name is called.
+const unnamed = "Chat"
+
+// where is what the place is called in which the messages were written.
+func (r *Rules) where(t *letterTo) string {
+	for _, s := range []string{r.FromName, oneLine(t.channel.Name, 80)} {
+		if s != "" {
+			return s
+		}
+	}
+	return unnamed
 }
 
 // senderName is how the writer of a message is called; "" for the application's lines.
