@@ -61,12 +61,9 @@ func (r *Rules) withdrawn(ctx context.Context, j store.Job, d store.Delivery) (s
 	if err != nil {
 		return "", err
 	}
-	person, why, err := r.address(ctx, a.User)
+	_, why, err := r.address(ctx, a.User)
 	if err != nil || why != "" {
 		return why, err
-	}
-	if person.Email != d.Recipient {
-		return "", nil // the address changed: the mail goes where it was written to go
 	}
 	p, ok, err := r.Store.Participant(ctx, d.Participant)
 	if err != nil || !ok {
@@ -151,8 +148,13 @@ func (r *Rules) unsent(j store.Job, d store.Delivery, cause error) func(*store.T
 		if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), kind.String()); err != nil {
 			return err
 		}
-		if err := r.stop(tx, d, postern.StopBounced, "the e-mail provider refused the mail"); err != nil {
+		if err := tx.Note(r.noteOf(j, d, "failed", "refused: "+kind.String())); err != nil {
 			return err
+		}
+		if kind == postern.Permanent || kind == postern.Invalid {
+			if err := r.stop(tx, d, postern.StopBounced, "the e-mail provider refused the mail"); err != nil {
+				return err
+			}
 		}
 		return tx.Done(j)
 	}

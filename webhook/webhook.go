@@ -46,6 +46,7 @@ const (
 	maxEventBody   = 1 << 20
 	maxInboundBody = 110 << 20 // 25 MB of 8-bit mail, every byte percent-encoded, and some
 	maxInboundTime = 3 * time.Minute
+	maxAnswerTime  = time.Minute
 	maxInbounds    = 64       // large bodies under way at once
 	inMemory       = 32 << 10 // of a mail; more goes to a file
 )
@@ -130,8 +131,9 @@ func (h *Hooks) inbound(w http.ResponseWriter, r *http.Request, source string, h
 	default:
 		return postern.Errorf(postern.Temporary, "webhook.inbound", "%d mails are being read", maxInbounds).Because(postern.CauseBusy)
 	}
-	// The server's own limit is for small bodies; not every ResponseWriter can do this.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxInboundTime))
+	// The server's own limits are for small bodies; not every ResponseWriter can do this.
+	conn, end := http.NewResponseController(w), time.Now().Add(maxInboundTime)
+	_, _ = conn.SetReadDeadline(end), conn.SetWriteDeadline(end.Add(maxAnswerTime))
 	r.Body = http.MaxBytesReader(w, r.Body, maxInboundBody)
 	draft := h.cfg.Blobs.NewDraft(inMemory)
 	defer draft.Discard()
