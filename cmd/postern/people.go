@@ -11,7 +11,6 @@ import (
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/console"
-	"github.com/postern-chat/postern/store"
 )
 
 type peopleCmd struct {
@@ -20,16 +19,18 @@ type peopleCmd struct {
 	Lift   peopleLiftCmd   `cmd:"" help:"Write to somebody again to whom mail was stopped."`
 }
 
-// withStore opens the memory for a command. SQLite belongs to one process: while the
-// gateway runs on it, people are changed through its API.
-func (a *app) withStore(do func(*store.Store) error) error {
+// withStore opens the memory for a command, or asks the gateway that holds it.
+func (a *app) withStore(do func(memory) error) error {
 	cfg, err := a.loadConfig("")
 	if err != nil {
 		return err
 	}
 	s, err := openStore(a.ctx, cfg, newLogger(a.stderr, cfg.Log))
+	if g, ok := findRunning(a.ctx, cfg, err); ok {
+		return do(g)
+	}
 	if err != nil {
-		return fmt.Errorf("%w (while the gateway runs on SQLite use its API: PUT /api/v1/people/USER_ID)", err)
+		return fmt.Errorf("%w (while the gateway runs on SQLite, this command asks it; that needs admin_token and listen as the gateway has them)", err)
 	}
 	return errors.Join(do(s), s.Close())
 }
@@ -53,7 +54,7 @@ func (cmd *peopleImportCmd) Run(a *app) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return a.withStore(func(s *store.Store) error {
+	return a.withStore(func(s memory) error {
 		for chunk := range slices.Chunk(people, 500) {
 			if err := s.PutPeople(a.ctx, chunk...); err != nil {
 				return err
@@ -115,7 +116,7 @@ type peopleListCmd struct{}
 
 // Run prints all people as CSV.
 func (cmd *peopleListCmd) Run(a *app) error {
-	return a.withStore(func(s *store.Store) error {
+	return a.withStore(func(s memory) error {
 		w := csv.NewWriter(a.stdout)
 		_ = w.Write(append(slices.Clone(peopleColumns), "stopped")) // Flush tells of errors
 		var after postern.UserID
@@ -147,11 +148,13 @@ func (cmd *peopleLiftCmd) Run(a *app) error {
 		return err
 	}
 	g, err := newGateway(a.ctx, cfg, newLogger(a.stderr, cfg.Log))
-	if err != nil {
-		return fmt.Errorf("%w (while the gateway runs on SQLite use its API: POST /api/v1/people/USER_ID/lift)", err)
+	var ok bool
+	if held, found := findRunning(a.ctx, cfg, err); found {
+		ok, err = held.lift(a.ctx, postern.UserID(cmd.User))
+	} else if err == nil {
+		defer g.Close()
+		ok, err = g.rules.Lift(a.ctx, postern.UserID(cmd.User))
 	}
-	defer g.Close()
-	ok, err := g.rules.Lift(a.ctx, postern.UserID(cmd.User))
 	if err == nil && !ok {
 		err = fmt.Errorf("%s is not stopped", cmd.User)
 	}
