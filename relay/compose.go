@@ -93,10 +93,15 @@ func (r *Rules) filesOf(ctx context.Context, ch postern.ChannelID, m wanted) ([]
 		return slices.Clone(m.Files), nil
 	}
 	now, err := reader.Message(ctx, ch, m.ID)
-	if settled(err) {
+	switch {
+	case err != nil && !settled(err):
+		return nil, err
+	case err == nil && len(now.Files) > 0:
+		return now.Files, nil
+	case len(m.Files) > 0:
 		return slices.Clone(m.Files), nil
 	}
-	return now.Files, err
+	return []postern.ChatFile{{}}, nil // there is a file, of which nothing is known
 }
 
 // take fetches one file into the mail, or links it; it tells how many bytes it took.

@@ -244,6 +244,9 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	if err != nil {
 		return nil, "", err
 	}
+	if answered == "" && len(last) == 1 && m.to.ID != 0 {
+		answered = last[0].ID // only this mail can have told him where to write to
+	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, last...) {
 		var c content

@@ -239,7 +239,7 @@ func (r *Rules) uncovered(ctx context.Context, p store.Participant, upto int64) 
 		return false, err
 	}
 	for _, m := range ms {
-		if m.Removed || m.Type == postern.AdminMessage || m.Sender.ID == p.User || m.CreatedAt.UnixMilli() <= upto {
+		if m.Removed || m.Silent || m.Type == postern.AdminMessage || m.Sender.ID == p.User || m.CreatedAt.UnixMilli() <= upto {
 			continue
 		}
 		if r.hasRead(p, time.UnixMilli(p.ReadAt), m.CreatedAt) {

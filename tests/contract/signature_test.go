@@ -215,7 +215,7 @@ func TestEventSignature(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	body := func(ts, tok, sig string) string {
-		return fmt.Sprintf(`{"signature":{"timestamp":%q,"token":%q,"signature":%q},"event-data":{"event":"delivered","id":"x","timestamp":1.5}}`, ts, tok, sig)
+		return fmt.Sprintf(`{"signature":{"timestamp":%q,"token":%q,"signature":%q},"event-data":{"event":"delivered","id":"x","timestamp":1.5,"message":{"headers":{"message-id":"x@mg.example.com"}}}}`, ts, tok, sig)
 	}
 	send := func(b string) int {
 		return w.request(pathEvents, map[string]string{"Content-Type": "application/json"}, strings.NewReader(b))
@@ -256,7 +256,7 @@ func TestEventSignature(t *testing.T) {
 		if got := send(body(ts, tok, sig)); got != 200 {
 			t.Errorf("exact repeat: %d", got)
 		}
-		if got := send(strings.Replace(body(ts, tok, sig), "delivered", "opened", 1)); got == 200 {
+		if got := send(strings.Replace(body(ts, tok, sig), "delivered", "opened", 1)); got != 401 {
 			t.Error("same token with another body: 200")
 		}
 	})
