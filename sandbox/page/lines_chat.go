@@ -19,11 +19,13 @@ const (
 // names are what people are called.
 type names struct {
 	byID, byAddress map[string]string
+	domain          string // of reply addresses
 }
 
 func (p *Page) names() names {
-	n := names{map[string]string{}, map[string]string{}}
-	for _, one := range p.cfg.Facts().People {
+	facts := p.cfg.Facts()
+	n := names{map[string]string{}, map[string]string{}, "@" + facts.Domain}
+	for _, one := range facts.People {
 		n.byID[one.ID], n.byAddress[strings.ToLower(one.Address)] = one.Name, one.Name
 	}
 	return n
@@ -39,13 +41,13 @@ func (n names) user(id string) string {
 	return id
 }
 
-// mailbox is a person's name, or the address itself; of long ones the beginning.
+// mailbox is a person's name, or the address itself if it is nobody's.
 func (n names) mailbox(address string) string {
 	if s := n.byAddress[strings.ToLower(address)]; s != "" {
 		return s
 	}
-	if local, domain, ok := strings.Cut(address, "@"); ok && len(local) > 20 {
-		return local[:6] + "…@" + domain
+	if n.domain != "@" && strings.HasSuffix(strings.ToLower(address), n.domain) {
+		return "a reply address"
 	}
 	return address
 }
@@ -57,11 +59,14 @@ func changesChat(e sendbird.Entry) bool {
 
 // chatLine is an entry of the Sendbird emulator's book as a line, if it is one.
 func chatLine(e sendbird.Entry, n names) (Line, bool) {
-	l := Line{At: e.At, Who: fromChat}
+	l := Line{At: e.At, Who: fromChat, Status: e.Status}
 	switch e.Kind {
 	case "client":
 		l.Who = "chat"
 		l.Text, l.Minor = clientDid(e, n)
+		if e.Status == 200 {
+			l.Status = 0 // nobody doubts it
+		}
 		l.failed(e.Status, chatError(e.Answer))
 	case "call":
 		l.Who = fromGateway
@@ -72,9 +77,8 @@ func chatLine(e sendbird.Entry, n names) (Line, bool) {
 		}
 	case "try":
 		l.Text = "webhook " + short(e.Category)
-		l.More = "the gateway answered " + strconv.Itoa(e.Status)
 		if e.Try > 1 {
-			l.More += ", try " + strconv.Itoa(e.Try)
+			l.More = "try " + strconv.Itoa(e.Try)
 		}
 		l.Minor = !strings.HasSuffix(e.Category, ":message_send")
 		l.Again, l.AgainID = "webhook", strconv.FormatInt(e.Webhook, 10)
@@ -102,8 +106,6 @@ func (l *Line) failed(status int, why string) {
 	l.Tone, l.Minor = bad, false
 	if why != "" {
 		l.More = why
-	} else if l.More == "" {
-		l.More = "answer " + strconv.Itoa(status)
 	}
 }
 
@@ -112,7 +114,7 @@ func short(category string) string {
 	if !ok {
 		return category
 	}
-	return strings.ReplaceAll(what, "_", " ")
+	return what
 }
 
 func chatError(answer string) string {
@@ -221,9 +223,9 @@ func called(e sendbird.Entry, n names) (text string, minor bool) {
 	case "GET":
 		return "asked Sendbird about the channel", true
 	case "GET members":
-		return "asked Sendbird who is in the channel, and who is there", true
+		return "asked Sendbird who is there", true
 	case "GET messages":
-		return "asked Sendbird for the newest messages", true
+		return "asked Sendbird what was written", true
 	case "POST messages":
 		if e.Status >= 300 {
 			return "tried to post in the chat", false

@@ -20,7 +20,7 @@ type decision struct {
 func decisions() map[string]decision {
 	return map[string]decision{
 		"to be mailed":        {text: "%s is away: this goes out as a mail"},
-		"mailed":              {text: "the mail to %s is on its way", tone: good},
+		"mailed":              {text: "Mailgun has the mail to %s"},
 		"not mailed":          {text: "no mail to %s"},
 		"delivered":           {text: "Mailgun says: delivered to %s", minor: true},
 		"marked delivered":    {text: "marked as delivered to %s", tone: good},

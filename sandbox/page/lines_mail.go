@@ -11,7 +11,7 @@ import (
 // mailLine is an entry of the Mailgun emulator's book as a line, if it is one. Events
 // are not: their webhooks say the same.
 func mailLine(e mailgun.Entry, n names) (Line, bool) {
-	l := Line{At: e.Time.UnixMilli(), Who: fromMail}
+	l := Line{At: e.Time.UnixMilli(), Who: fromMail, Status: e.Status}
 	to := n.mailbox(e.Recipient)
 	switch e.Kind {
 	case "request":
@@ -26,9 +26,8 @@ func mailLine(e mailgun.Entry, n names) (Line, bool) {
 		if e.Event == "inbound" {
 			l.Text, l.Minor = "handed the mail to the gateway", false
 		}
-		l.More = "the gateway answered " + strconv.Itoa(e.Status)
 		if e.Try > 1 {
-			l.More += ", try " + strconv.Itoa(e.Try)
+			l.More = "try " + strconv.Itoa(e.Try)
 		}
 	case "note":
 		took(&l, e, n)
@@ -52,19 +51,16 @@ func asked(l *Line, e mailgun.Entry, to string) bool {
 	case strings.HasPrefix(path, "/_emulator/"):
 		return false
 	case strings.HasPrefix(path, "/o/"):
-		l.Text, l.Minor = "its tracking picture was fetched by "+to, true
+		l.Text, l.Minor = to+"’s program fetched the tracking picture", true
 		return true
 	case strings.HasPrefix(path, "/c/"), strings.HasPrefix(path, "/u/"):
-		l.Text = "a link of its was followed by " + to
+		l.Text = to + " followed a link of the mail"
 		return true
 	}
 	l.Who = fromGateway
 	l.Text, l.Minor = "asked Mailgun: "+e.Method+" "+path, true
 	if e.Method == "POST" && strings.Contains(path, "/messages") {
 		l.Text, l.Minor = "handed a mail to Mailgun", e.Status == 200
-	}
-	if e.Status >= 300 {
-		l.More = "answer " + strconv.Itoa(e.Status)
 	}
 	return true
 }
@@ -75,6 +71,9 @@ func took(l *Line, e mailgun.Entry, n names) {
 	if rest, ok := strings.CutPrefix(e.What, "mail from "); ok {
 		from, _, _ := strings.Cut(rest, " for ")
 		l.Text = "took a mail from " + n.mailbox(from) + " for " + n.mailbox(e.Recipient)
+		if _, why, ok := strings.Cut(rest, e.Recipient+": "); ok {
+			l.More = why
+		}
 	}
 	if rest, ok := strings.CutPrefix(e.What, "dropped by fault: "); ok {
 		event, _, _ := strings.Cut(rest, " for ")
@@ -90,10 +89,8 @@ func boxLine(h mailbox.Happening, n names) (Line, bool) {
 	switch h.What {
 	case "received":
 		l.Text, l.Tone = who+" has mail "+quoted(h.Subject), good
-		l.More = h.Detail
-		if name, _, ok := strings.Cut(h.Detail, " <"); ok {
-			l.More = strings.ReplaceAll(name, `"`, "")
-		}
+		from, _, _ := strings.Cut(strings.TrimPrefix(h.Detail, "from "), " <")
+		l.More = strings.ReplaceAll(from, `"`, "")
 	case "opened":
 		l.Text = who + " opened " + quoted(h.Subject) + " with its pictures"
 		if client := strings.TrimPrefix(h.Detail, "as "); client != string(mailbox.Human) {

@@ -22,8 +22,9 @@ type Line struct {
 	More string `json:"more,omitempty"` // in fewer words why, or with what
 	// Tone is "" for what is usual, "good" for a step done, "held" for what waits for
 	// somebody, "bad" for what failed.
-	Tone  string `json:"tone,omitempty"`
-	Minor bool   `json:"minor,omitempty"` // of interest only to who looks closely
+	Tone   string `json:"tone,omitempty"`
+	Status int    `json:"status,omitempty"` // of the answer, where there was one
+	Minor  bool   `json:"minor,omitempty"`  // of interest only to who looks closely
 	// Source and N name the entry behind the line: its raw form is at
 	// /api/lines/{source}/{n}.
 	Source string `json:"source"`

@@ -63,10 +63,10 @@ function renderPeople() {
   keyed($('#people'), app.chat.users, (u) => u.user_id, (u) => [u.nickname, u.is_online], (u) => {
     const name = u.nickname || u.user_id;
     return h('li', {}, h('button', {
-      type: 'button', class: 'person', role: 'switch', 'aria-checked': String(u.is_online), 'aria-label': `${name} is online`,
+      type: 'button', class: 'person switch', role: 'switch', 'aria-checked': String(u.is_online), 'aria-label': `${name} is online`,
       title: u.is_online ? `${name} is online; click: goes away` : `${name} is away; click: comes online`,
       onclick: () => setOnline(u.user_id, !u.is_online),
-    }, h('i', { class: 'dot', 'aria-hidden': 'true' }), name, h('small', {}, u.is_online ? 'online' : 'away')));
+    }, name,  h('small', {}, u.is_online ? 'online' : 'away')));
   });
 }
 

@@ -15,6 +15,8 @@ export function h(tag, props = {}, ...children) {
 
 export const $ = (selector) => document.querySelector(selector);
 
+const focusable = 'button, textarea, input, a[href]';
+
 // keyed keeps the children of parent in step with items: an element is made anew only
 // when what view() says of its item has changed, so that focus and selection stay.
 export function keyed(parent, items, key, view, make) {
@@ -29,7 +31,9 @@ export function keyed(parent, items, key, view, make) {
       const el = make(item);
       if (kept) {
         if (at === kept.el) at = kept.el.nextElementSibling;
+        const focused = kept.el.contains(document.activeElement);
         kept.el.replaceWith(el);
+        if (focused) (el.matches(focusable) ? el : el.querySelector(focusable))?.focus();
       }
       kept = { el, sig };
     }

@@ -75,7 +75,8 @@ export function add(news) {
 function row(line) {
   const button = h('button', { type: 'button', class: 'line', 'aria-expanded': 'false' },
     h('time', {}, clock(line.at, true)), h('span', { class: `who ${line.who}` }, line.who),
-    h('span', { class: 'what' }, line.text, line.more && h('span', { class: 'more' }, ' · ', line.more)));
+    h('span', { class: 'what' }, line.text, line.more && h('span', { class: 'more' }, ' · ', line.more)),
+    h('span', { class: 'status' }, line.status ? String(line.status) : ''));
   const el = h('li', { class: [line.minor && 'minor', line.tone].filter(Boolean).join(' ') }, button);
   let detail = null;
   button.addEventListener('click', () => tried(async () => {
@@ -98,10 +99,11 @@ async function fill(detail, line) {
   if (line.again) detail.append(again(line));
   if (line.source === 'gateway' && line.ref) detail.append(await why(line.ref));
   const { request, answer, body, ...rest } = raw;
-  for (const [title, text] of [['Request', request ?? body], ['Answer', answer]]) {
+  const sent = line.again === 'webhook' && (await api('GET', `/chat/webhooks/${line.again_id}`)).body;
+  for (const [title, text] of [['Request', request || body || sent], ['Answer', answer]]) {
     if (text) detail.append(h('h3', {}, title), h('pre', { tabindex: '0', 'aria-label': title }, pretty(text)));
   }
-  detail.append(h('h3', {}, request || body || answer ? 'The rest of the entry' : 'Entry'), h('pre', { tabindex: '0', 'aria-label': 'Entry' }, JSON.stringify(rest, null, 2)));
+  detail.append(h('h3', {}, request || body || sent || answer ? 'The rest of the entry' : 'Entry'), h('pre', { tabindex: '0', 'aria-label': 'Entry' }, JSON.stringify(rest, null, 2)));
 }
 
 function pretty(text) {

@@ -115,7 +115,7 @@ async function open(row) {
   });
   const pictures = !m.sent && (m.pictures?.length ?? 0) > 0 && picturesBar(row, m);
   row.body?.append(...[
-    h('dl', { class: 'addresses' }, h('dt', {}, 'From'), h('dd', {}, m.from), h('dt', {}, 'To'), h('dd', {}, m.to)),
+    h('dl', { class: 'addresses' }, h('dt', {}, 'From'), h('dd', { title: m.from }, m.from), h('dt', {}, 'To'), h('dd', { title: m.to }, m.to)),
     pictures, frame, m.files.length > 0 && files(m), !m.sent && reply(row, m), actions(row, m),
   ].filter(Boolean));
 }
@@ -140,14 +140,16 @@ function picturesBar(row, m) {
   });
   row.seen = (now) => {
     if (!now.seen && bar.firstChild) return;
+    const focused = bar.contains(document.activeElement);
     const other = h('select', { 'aria-label': 'Let something else fetch the pictures' },
       h('option', { value: '' }, 'or as…'), Object.entries(clients).map(([v, text]) => h('option', { value: v }, text)));
     other.addEventListener('change', () => { view(other.value); other.value = ''; });
-    if (now.seen) bar.replaceChildren(h('span', {}, 'Pictures are shown; the sender can tell.'), other);
+    if (now.seen) bar.replaceChildren(h('span', {}, 'Pictures shown: the sender can tell.'), other);
     else {
       bar.replaceChildren(h('span', {}, 'Pictures are hidden.'),
         h('button', { type: 'button', class: 'primary small show-pictures', onclick: () => view('human') }, 'Show pictures'), other);
     }
+    if (focused) bar.querySelector('button, select').focus();
     bar.classList.toggle('done', now.seen);
   };
   row.seen(row.mail);
