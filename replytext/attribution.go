@@ -38,11 +38,12 @@ func (d *doc) attributionAt(i int) (introduction, bool) {
 		}
 	}
 	// "Yes, do. On Monday, 5 May 2025, Ann wrote:"
-	afterMail := false
+	afterMail, onlyMarks := false, true
 	for k := 1; k < s.first; k++ {
 		afterMail = (afterMail || s.toks[k-1].what == tokMail) && !s.sentenceEnd(k-1)
+		onlyMarks = onlyMarks && s.toks[k-1].what == tokMark
 		if !afterMail && s.inlineStart(k) {
-			if in, ok := s.match(k, false); ok {
+			if in, ok := s.match(k, onlyMarks); ok {
 				return in, true
 			}
 		}
@@ -330,7 +331,7 @@ func (s *attributionScan) atColon(r *reading, k, n int, eol bool) float64 {
 		return .8
 	case r.mail && r.date && begun && s.label() == fieldNone:
 		return .85
-	case (r.verb || r.mail) && eol && quoted && r.words <= 8:
+	case (r.verb || r.mail || r.startDate && r.digits > 1) && eol && quoted && r.words <= 8:
 		return .7 // "Ann Lee wrote:", "Quoting Ann Lee <ann@example.org>:"
 	case s.d.lines[s.line].mark == markAttribution && eol && (r.date || r.mail || r.verb):
 		return .9

@@ -253,7 +253,7 @@ func isDevice(text, f string) bool {
 		return false
 	}
 	f = strings.Trim(withoutLinks(f), " .*_-<>()[]|!\"'")
-	if f == "" || len(f) > 90 {
+	if f == "" || utf8.RuneCountInString(f) > 90 {
 		return false
 	}
 	opener := deviceOpener(f)
@@ -261,15 +261,15 @@ func isDevice(text, f string) bool {
 		return false
 	}
 	rest := strings.Replace(f, opener, " ", 1)
-	known := false
+	known := 0
 	for _, p := range products {
 		if hasProduct(rest, p) {
 			rest = strings.Replace(rest, p, " ", 1)
-			known = true
+			known++
 		}
 	}
-	if known {
-		return len(strings.Fields(rest)) <= 5 && !strings.ContainsAny(rest, ",;:")
+	if known > 0 {
+		return len(strings.Fields(rest)) <= 6 && (known > 1 || !strings.ContainsAny(rest, ",;:"))
 	}
 	return strings.HasPrefix(f, opener) && likeProduct(text, len(strings.Fields(opener)))
 }
@@ -317,7 +317,7 @@ func hasProduct(s, p string) bool {
 	if i > 0 && isLetter(s[i-1]) && s[i-1] < 0x80 {
 		return false
 	}
-	return end == len(s) || !isLetter(s[end]) || s[end] >= 0xE0 || len(p) >= 6 && p != "mobile" || p == "ipad"
+	return end == len(s) || !isLetter(s[end]) || s[end] >= 0xE0 || len(p) >= 6 && p != "mobile" || p == "ipad" || p == "iphon"
 }
 
 // likeProduct tells whether the words behind an opener and a "my" are a name

@@ -4,7 +4,7 @@ package replytext
 
 // products are what a device footer names.
 var products = []string{
-	"iphone", "ipad", "ios", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
+	"iphone", "iphon", "ipad", "ios", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
 	"windows 10", "windows 11", "mail for windows", "outlook", "hotmail", "yahoo mail", "yahoo! mail", "yahoo", "gmail",
 	"gmx", "web.de", "t-online", "telekom", "freenet", "1&1", "ionos", "mail.ru", "yandex", "aol", "protonmail", "proton mail", "proton",
 	"tutanota", "tuta", "fastmail", "zoho", "typeapp", "type app", "bluemail", "blue mail", "aqua mail", "aquamail", "k-9", "k9",
@@ -121,4 +121,13 @@ var listOpeners = []string{
 // listWords stand in the later lines of such footers.
 var listWords = []string{
 	"unsubscribe", "subscription", "mailing list", "archive", "google groups", "groups.io", "view this discussion", "visit this group", "for more options", "abbestellen", "desabonner", "avast", "antivirus",
+}
+
+// replyLines stand in the line above which a ticket system wants the answer.
+var replyLines = []string{
+	"reply above this line", "respond above this line", "type your reply above", "above this line to reply", "above this line to add", "above this line to leave", "answer above this line",
+	"above this line to respond", "write your reply above", "uber dieser zeile", "oberhalb dieser zeile", "oberhalb dieser linie", "uber dieser linie", "au-dessus de cette ligne", "por encima de esta linea",
+	"encima de esta linea", "sobre esta linea", "acima desta linha", "sopra questa riga", "sopra questa linea", "boven deze lijn", "boven deze regel", "ovanfor denna rad",
+	"ovanfor den har raden", "over denne linje", "over denne linjen", "taman rivin ylapuolelle", "powyzej tej linii", "nad tuto linku", "nad timto radkem", "над этой строкой", "выше этой линии",
+	"выше этой строки", "bu satirin ustune", "この線より上", "この行より上", "在此行上方", "在此线上方", "在這行上方", "이 줄 위에",
 }

@@ -126,6 +126,46 @@ func sharedDir(t testing.TB) string {
 	return ""
 }
 
+// hostile are inputs that make careless parsers slow.
+func hostile(n int) map[string]Input {
+	fill := func(s string) string { return strings.Repeat(s, n/len(s)+1)[:n] }
+	return map[string]Input{
+		"marks":        {Text: fill(">")},
+		"dashes":       {Text: fill("-")},
+		"blank":        {Text: fill("\n")},
+		"endless":      {Text: fill("word ")},
+		"one word":     {Text: fill("a")},
+		"openers":      {Text: fill("On 5 May 2024, ")},
+		"open lines":   {Text: fill("On 5 May 2024,\n")},
+		"labels":       {Text: fill("From: a@b\n")},
+		"colons":       {Text: fill("to:")},
+		"titles":       {Text: fill("---- x ----\n")},
+		"mark lines":   {Text: fill("> a\nb\n")},
+		"split":        {Text: fill("x On 1.1.2024 10:00, a@b.c wrote: y\n> q\n")},
+		"devices":      {Text: fill("Sent from my phone\n\n")},
+		"delimiters":   {Text: fill("a\n--\n")},
+		"legal":        {Text: fill("this e-mail is confidential\n\n")},
+		"names":        {Text: fill("Ann Lee\n<a@b.c>\n")},
+		"brackets":     {Text: fill("<\n")},
+		"at":           {Text: fill("a@")},
+		"accents":      {Text: fill("é\u0301ß\u200f")},
+		"CJK":          {Text: fill("のメッセージ")},
+		"divs":         {HTML: fill("<div>")},
+		"div text":     {HTML: fill("<div>a")},
+		"quotes":       {HTML: fill("<blockquote>a")},
+		"links":        {HTML: fill("<a href=x:y>")},
+		"bold":         {HTML: fill("<b>a"), Markdown: true},
+		"closed":       {HTML: fill("</div>")},
+		"tables":       {HTML: fill("<table><tr><td>")},
+		"lists":        {HTML: fill("<ul><li>")},
+		"attributes":   {HTML: "<div " + fill("a=1 ") + ">x"},
+		"open tag":     {HTML: fill("<")},
+		"open comment": {HTML: fill("<!--")},
+		"paragraphs":   {HTML: fill("<p>")},
+		"sent":         {Text: fill("one two three four five\n"), Sent: []Sent{{Text: fill("one two three four five\n")}}},
+	}
+}
+
 // TestSoundOnCorpus holds every shared reply against what Extract promises.
 func TestSoundOnCorpus(t *testing.T) {
 	all := corpus(t)

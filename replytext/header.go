@@ -1,6 +1,9 @@
 package replytext
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // headerLines bounds the lines of a quoted header block that are looked at.
 const headerLines = 16
@@ -25,12 +28,13 @@ func labelOf(f string) (field, int) {
 // text that lost its line breaks: "To: a@b Subject: c".
 func lateLabel(f string) (found [fieldOther + 1]bool) {
 	lx := words()
-	for c := strings.IndexByte(f, ':'); c >= 0 && c < 600; {
+	first := strings.IndexByte(f, ':')
+	for c := first; c >= 0 && c < 600; {
 		w := f[:c]
 		w = strings.TrimRight(w, " *_")
 		w = w[strings.LastIndexByte(w, ' ')+1:]
 		w = strings.TrimLeft(w, "*_0123456789()[]<>.:/\"")
-		if k, ok := lx.labels[w]; ok {
+		if k, ok := lx.labels[w]; ok && c > first {
 			found[k] = true
 		}
 		n := strings.IndexByte(f[c+1:], ':')
@@ -47,7 +51,7 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 	l := &d.lines[i]
 	first := l.label
 	if (first == fieldNone || first == fieldOther) && l.mark != markHeader {
-		return introduction{}, false
+		return d.flatHeader(i)
 	}
 	b := d.readHeader(i)
 	strength := b.strength(d.introduced(i), l.mark == markHeader)
@@ -59,6 +63,36 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 		start: l.body, end: d.lines[b.last].end, last: b.last,
 		kind: Attribution, reason: "header block", strength: strength,
 	}, true
+}
+
+// flatHeader finds a header block in the middle of a line, where a converter
+// lost all line breaks: "Yes. Ann From: Bob <bob@example.org> Sent: ... To: ...".
+func (d *doc) flatHeader(i int) (introduction, bool) {
+	l := &d.lines[i]
+	if strings.Count(l.fold, ":") < 4 || !strings.Contains(l.fold, "@") {
+		return introduction{}, false
+	}
+	lx := words()
+	f, at := foldMap(d.full[l.body:l.end])
+	for c := strings.IndexByte(f, ':'); c >= 0; {
+		start := strings.LastIndexByte(f[:c], ' ') + 1
+		if lx.labels[strings.TrimLeft(f[start:c], "*_")] == fieldFrom && unicode.IsUpper(rune(d.full[l.body+int(at[start])])) {
+			block := f[start:min(len(f), start+600)]
+			found := lateLabel(block)
+			if found[fieldSent] && found[fieldTo] && found[fieldSubject] && strings.Contains(block, "@") {
+				return introduction{
+					start: l.body + int(at[start]), end: l.end, last: i,
+					kind: Attribution, reason: "header block", strength: .9,
+				}, true
+			}
+		}
+		n := strings.IndexByte(f[c+1:], ':')
+		if n < 0 {
+			break
+		}
+		c += 1 + n
+	}
+	return introduction{}, false
 }
 
 // topHeaders takes labels above the text that are the mail's own headers: a
@@ -242,13 +276,31 @@ func (d *doc) titleAt(i int) (introduction, bool) {
 		return introduction{}, false
 	}
 	dashes := strings.Contains(f, "--") || strings.Contains(f, "__") || strings.Contains(f, "==")
-	if !dashes && len(f) > 80 {
+	if dashes {
+		if in, ok := d.dashedTitle(i); ok {
+			return in, true
+		}
+	}
+	if len(f) > 140 {
 		return introduction{}, false
 	}
-	if !dashes {
-		return d.bareTitle(i)
+	if isReplyLine(f) {
+		l := &d.lines[i]
+		return introduction{start: l.body, end: l.end, last: i, kind: Attribution, reason: "reply line", strength: .95}, true
 	}
-	return d.dashedTitle(i)
+	if dashes || len(f) > 80 {
+		return introduction{}, false
+	}
+	return d.bareTitle(i)
+}
+
+// isReplyLine knows the line that ticket systems put above their mails: "## Please
+// reply above this line ##".
+func isReplyLine(f string) bool {
+	if isLetter(f[0]) && !hasAnyPrefix(f, []string{"reply above", "please reply above", "please type your reply above", "write your reply above"}) {
+		return false
+	}
+	return hasAny(f, replyLines)
 }
 
 // bareTitle is a title alone in its line, such as Apple's "Begin forwarded
