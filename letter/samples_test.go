@@ -1,7 +1,6 @@
 package letter
 
-import (
-)
+import ()
 
 // Mails of our own making, in the formats that servers and programs write.
 
