@@ -1,0 +1,53 @@
+# Everything that is done with this tree. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The race detector needs a C compiler; without one the tests run without it. The
+# product itself never uses cgo.
+CC_HERE := $(shell command -v $$(go env CC 2>/dev/null) 2>/dev/null)
+RACE ?= $(if $(CC_HERE),-race)
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: sandbox
+sandbox: ## run the whole conversation on this machine; no account needed
+	go run ./cmd/postern sandbox
+
+.PHONY: build
+build: ## build bin/postern, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/postern ./cmd/postern
+
+.PHONY: test
+test: ## run all tests (installs PostgreSQL if it is missing and it may; RACE= is faster)
+	@tools/packages
+	go vet ./...
+	go test $(if $(RACE),-race) -timeout 20m ./...
+
+.PHONY: lint
+lint: ## check form and style: gofmt, go vet, staticcheck
+	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+		if [ -n "$$bad" ]; then echo "not gofmt'ed:" $$bad >&2; exit 1; fi
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+.PHONY: generate
+generate: ## write what is made from code: docs/configuration.md
+	go test ./cmd/postern -run '^TestGenerated$$' -update
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (default 10s)
+	@for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postern-chat/postern/blob"
+	"github.com/postern-chat/postern/console"
+	"github.com/postern-chat/postern/door"
+	"github.com/postern-chat/postern/internal/seal"
+	"github.com/postern-chat/postern/relay"
+	"github.com/postern-chat/postern/store"
+	"github.com/postern-chat/postern/webhook"
+)
+
+// gateway is the house, wired together.
+type gateway struct {
+	cfg     *Config
+	log     *slog.Logger
+	meters  *meters
+	store   *store.Store
+	rules   *relay.Rules
+	workers *store.Workers
+	handler http.Handler
+	leaving chan struct{} // closed: we are asked to stop
+}
+
+// openStore opens the memory, for serve and for the commands that only look.
+func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Config{Database: string(cfg.Database), MaxConnections: cfg.Server.DatabaseConnections, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("database (POSTERN_DATABASE) %v cannot be used: %w", cfg.Database, err)
+	}
+	return s, nil
+}
+
+// newGateway wires the house; close it with Close.
+func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway, err error) {
+	g = &gateway{cfg: cfg, log: log, meters: newMeters(), leaving: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			g.Close()
+		}
+	}()
+	keys, err := seal.Parse(string(cfg.Secret))
+	if err != nil {
+		return g, fmt.Errorf("secret (POSTERN_SECRET): %w", err)
+	}
+	blobs, err := blob.NewDir(cfg.DataDir)
+	if err != nil {
+		return g, fmt.Errorf("data_dir (POSTERN_DATA_DIR) %s cannot be used: %w", cfg.DataDir, err)
+	}
+	if g.store, err = openStore(ctx, cfg, log); err != nil {
+		return g, err
+	}
+	platform, err := platforms()[0].make(cfg, log, g.meters.remote(platforms()[0].name))
+	if err != nil {
+		return g, err
+	}
+	provider, err := providers()[0].make(cfg, log, g.meters.remote(providers()[0].name))
+	if err != nil {
+		return g, err
+	}
+	if g.rules, err = newRules(cfg, log, g.store, blobs, keys, platform, provider); err != nil {
+		return g, err
+	}
+	g.workers = g.store.NewWorkers(cfg.Server.Workers, log, g.rules.Handle)
+	g.meters.watch(g.store)
+	return g, g.route(blobs, platform, provider)
+}
+
+func newRules(cfg *Config, log *slog.Logger, s *store.Store, blobs *blob.Dir, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
+	return relay.New(relay.Config{
+		Store: s, Blobs: blobs, Keys: keys, Platform: platform, PlatformName: platforms()[0].name, Provider: provider,
+		Domain: cfg.Mailgun.Domain, PublicURL: strings.TrimRight(cfg.PublicURL, "/"), FromName: cfg.Mail.FromName,
+		When: relay.When(cfg.Notify.When), Delay: cfg.Notify.Delay, DelayMax: cfg.Notify.DelayMax,
+		UserIDIsAddress: cfg.People.UserIDIsAddress, AttachLimit: int64(cfg.Mail.AttachLimit),
+		Read: relay.ReadPolicy(cfg.Receipts.Read), HumanAfter: cfg.Receipts.HumanAfter, Strangers: relay.Strangers(cfg.Inbound.Strangers),
+		UnsureAfter: cfg.Mailgun.UnsureAfter, MaxText: cfg.Sendbird.MaxMessageLength, Logger: log,
+	})
+}
+
+// route gives each path of the contract its handler.
+func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailProvider) error {
+	hooks, err := webhook.New(webhook.Config{Store: g.store, Blobs: blobs, Sorter: g.rules, Logger: g.log, Observe: g.meters.arrived})
+	if err != nil {
+		return err
+	}
+	pages, err := door.New(g.rules, g.log)
+	if err != nil {
+		return err
+	}
+	api, err := console.New(console.Config{Store: g.store, Rules: g.rules, Token: string(g.cfg.AdminToken), Secure: strings.HasPrefix(g.cfg.PublicURL, "https:"), Logger: g.log})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	chat, mail := platforms()[0].name, providers()[0].name
+	mux.Handle("POST /hooks/"+chat, hooks.Chat(chat, platform))
+	mux.Handle("POST /hooks/"+mail+"/inbound/mime", hooks.Inbound(mail, provider, true))
+	mux.Handle("POST /hooks/"+mail+"/inbound", hooks.Inbound(mail, provider, false))
+	mux.Handle("POST /hooks/"+mail+"/events", hooks.MailEvents(mail, provider))
+	mux.Handle("GET /metrics", g.meters.handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", g.ready)
+	pages.Register(mux)
+	api.Register(mux)
+	api.RegisterPages(mux)
+	g.handler = mux
+	return nil
+}
+
+// stuckAfter is how long no lane may have been asked for before we call ourselves unready.
+const stuckAfter = 30 * time.Second
+
+// ready tells whether we can take work: the store answers and lanes are being asked
+// for. Whether Sendbird and Mailgun are up is not our readiness.
+func (g *gateway) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	why := ""
+	select {
+	case <-g.leaving:
+		why = "stopping"
+	default:
+		if err := g.store.Ping(ctx); err != nil {
+			why = "the store does not answer"
+		} else if time.Since(g.workers.Moving()) > stuckAfter {
+			why = "lanes do not move"
+		}
+	}
+	if why != "" {
+		http.Error(w, why, http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
+}
+
+// Serve answers on the listener and works lanes until ctx ends; then it takes nothing
+// new and finishes what runs.
+func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler: g.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+	var wg sync.WaitGroup
+	wg.Add(1)
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	go func() { defer wg.Done(); g.workers.Run(work) }()
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		close(g.leaving)
+		g.log.Info("stopping: what runs is finished, the rest waits for the next start")
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		err = srv.Shutdown(grace)
+	}
+	stopWork()
+	wg.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+// Close ends what newGateway began.
+func (g *gateway) Close() {
+	if g.store != nil {
+		if err := g.store.Close(); err != nil {
+			g.log.Warn("the store was not closed well", "error", err)
+		}
+	}
+}

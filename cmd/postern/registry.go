@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/postern-chat/postern/platform/sendbird"
+	"github.com/postern-chat/postern/provider/mailgun"
+	"github.com/postern-chat/postern/relay"
+	"github.com/postern-chat/postern/webhook"
+)
+
+// chatPlatform is a chat platform as a whole: what the rules call, and its way in.
+type chatPlatform interface {
+	relay.Platform
+	webhook.ChatHook
+}
+
+// mailProvider is an e-mail provider as a whole.
+type mailProvider interface {
+	relay.Provider
+	webhook.MailHook
+}
+
+// observer is told of each call to a service when it is over.
+type observer func(call, outcome string, took time.Duration)
+
+// maker makes a platform or provider from its section of the configuration.
+type maker[T any] struct {
+	name string // of its section and of its hooks: /hooks/NAME
+	make func(*Config, *slog.Logger, observer) (T, error)
+}
+
+// platforms lists the chat platforms: one line each.
+func platforms() []maker[chatPlatform] {
+	return []maker[chatPlatform]{
+		{"sendbird", newSendbird},
+	}
+}
+
+// providers lists the e-mail providers: one line each.
+func providers() []maker[mailProvider] {
+	return []maker[mailProvider]{
+		{"mailgun", newMailgun},
+	}
+}
+
+func newSendbird(c *Config, _ *slog.Logger, o observer) (chatPlatform, error) {
+	s := c.Sendbird
+	return sendbird.New(sendbird.Config{
+		AppID: s.AppID, APIURL: s.APIURL, APIToken: string(s.APIToken), MasterToken: string(s.MasterToken),
+		FileHosts: s.FileHosts, Observe: o,
+	})
+}
+
+func newMailgun(c *Config, _ *slog.Logger, o observer) (mailProvider, error) {
+	m := c.Mailgun
+	keys := make([]string, len(m.SigningKeys))
+	for i, k := range m.SigningKeys {
+		keys[i] = string(k)
+	}
+	return mailgun.New(mailgun.Config{
+		Domain: m.Domain, Region: m.Region, APIURL: m.APIURL, SendingKey: string(m.SendingKey), AccountKey: string(m.AccountKey),
+		SigningKeys: keys, TempDir: filepath.Join(c.DataDir, "tmp"), Observe: o,
+	})
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/postern-chat/postern/sandbox"
+)
+
+type sandboxCmd struct {
+	Headless bool   `help:"Print one line of JSON with every address, and no more."`
+	Seed     int64  `placeholder:"N" help:"Make whatever is random the same on every run."`
+	Listen   string `placeholder:"ADDR" default:"127.0.0.1:8025" help:"Where the page is; a free port if that one is taken. Headless: any free port."`
+	SMTP     string `placeholder:"ADDR" default:"127.0.0.1:2525" help:"Where mail is taken; a free port if that one is taken. Headless: any free port."`
+}
+
+// Run starts the emulated world and the gateway in it, and goes on until the context ends.
+func (cmd *sandboxCmd) Run(a *app) (err error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ln.Close() }() // closed with its server already, if it came so far
+	log := slog.New(slog.DiscardHandler)
+	w, err := sandbox.Start(a.ctx, sandbox.Config{
+		GatewayURL: "http://" + ln.Addr().String(), Seed: cmd.Seed,
+		PageAddr: cmd.address(cmd.Listen), SMTPAddr: cmd.address(cmd.SMTP), Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	dir, err := os.MkdirTemp("", "postern-sandbox-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	cfg, err := a.sandboxConfig(w, dir)
+	if err != nil {
+		return usageError{err}
+	}
+	g, err := newGateway(a.ctx, cfg, newLogger(a.stderr, cfg.Log))
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	return cmd.play(a, w, g, ln)
+}
+
+// play runs the gateway, introduces the people, and says where everything is.
+func (cmd *sandboxCmd) play(a *app, w *sandbox.World, g *gateway, ln net.Listener) error {
+	ctx, cancel := context.WithCancel(a.ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- g.Serve(ctx, ln) }()
+	if err := w.Introduce(ctx); err != nil {
+		cancel()
+		return errors.Join(err, <-ended)
+	}
+	if err := w.ServePage(); err != nil {
+		cancel()
+		return errors.Join(err, <-ended)
+	}
+	if err := cmd.announce(a, w); err != nil {
+		cancel()
+		return errors.Join(err, <-ended)
+	}
+	return <-ended
+}
+
+func (cmd *sandboxCmd) announce(a *app, w *sandbox.World) error {
+	if cmd.Headless {
+		return json.NewEncoder(a.stdout).Encode(w.Addresses)
+	}
+	_, err := fmt.Fprintf(a.stdout, `Postern's sandbox is running. Nothing leaves this machine.
+
+  %s   <- open this: write to Bob
+
+  Mail to a reply address can also be sent with any mail program, by SMTP at %s.
+  Ctrl-C ends it.
+`, w.Page, w.SMTP)
+	return err
+}
+
+// address is where to listen: the place asked for if it is free, else any port.
+func (cmd *sandboxCmd) address(addr string) string {
+	if cmd.Headless {
+		return ""
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return ""
+	}
+	_ = ln.Close() // somebody may take it now; then starting says so
+	return addr
+}
+
+// sandboxConfig is the configuration of a gateway in the emulated world: what the world
+// dictates, what suits playing, and over that whatever the environment says.
+func (a *app) sandboxConfig(w *sandbox.World, dir string) (*Config, error) {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails, see crypto/rand
+	w.AdminToken = "sandbox-" + strconv.FormatInt(w.Seed, 36)
+	world := []string{
+		"POSTERN_PUBLIC_URL=" + w.Gateway,
+		"POSTERN_SENDBIRD_APP_ID=" + w.AppID, "POSTERN_SENDBIRD_API_URL=" + w.SendbirdAPI, "POSTERN_SENDBIRD_API_TOKEN=" + w.APIToken,
+		"POSTERN_SENDBIRD_MASTER_TOKEN=" + w.APIToken, "POSTERN_MAILGUN_DOMAIN=" + w.Domain, "POSTERN_MAILGUN_API_URL=" + w.MailgunAPI,
+		"POSTERN_MAILGUN_SENDING_KEY=" + w.SendingKey, "POSTERN_MAILGUN_ACCOUNT_KEY=" + w.AccountKey, "POSTERN_MAILGUN_SIGNING_KEYS=" + w.SigningKey,
+		"POSTERN_ADMIN_TOKEN=" + w.AdminToken,
+	}
+	suits := []string{
+		"POSTERN_DATABASE=sqlite:" + filepath.Join(dir, "postern.db"), "POSTERN_DATA_DIR=" + filepath.Join(dir, "data"),
+		"POSTERN_SECRET=" + base64.StdEncoding.EncodeToString(key[:]),
+		"POSTERN_NOTIFY_DELAY=2s", "POSTERN_RECEIPTS_HUMAN_AFTER=1s", "POSTERN_MAILGUN_UNSURE_AFTER=35s", "POSTERN_LOG_LEVEL=error",
+	}
+	given := slices.DeleteFunc(slices.Clone(a.environ), func(e string) bool {
+		return slices.ContainsFunc(world, func(w string) bool { return strings.HasPrefix(e, w[:strings.IndexByte(w, '=')]) })
+	})
+	// Later entries win.
+	return loadConfig("", slices.Concat(suits, given, world))
+}

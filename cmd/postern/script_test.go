@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts call this test binary as the program.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"postern": main})
+}
+
+// TestScript runs testdata/script/*.txt: the whole program, as its callers see it.
+// Commands beside testscript's own:
+//
+//	status N postern ARGS...   run the program and want this exit status
+//	mode FILE OCTAL            want these permissions
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"mode":   scriptMode,
+			"status": scriptStatus,
+		},
+	})
+}
+
+func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode FILE OCTAL")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if have := strconv.FormatUint(uint64(info.Mode().Perm()), 8); have != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], have, args[1])
+	}
+}
+
+func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N PROGRAM ARGS...")
+	}
+	have := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Check(err)
+		}
+		have = exit.ExitCode()
+	}
+	if want := args[0]; strconv.Itoa(have) != want {
+		ts.Fatalf("exit status %d, want %s", have, want)
+	}
+}
+
+// TestRunInProcess: run needs nothing of the process but what it is given.
+func TestRunInProcess(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if status := run(context.Background(), []string{"version"}, nil, &out, &errOut, nil); status != exitOK || !bytes.HasPrefix(out.Bytes(), []byte("postern ")) {
+		t.Errorf("version: status %d, %q, %q", status, &out, &errOut)
+	}
+	out.Reset()
+	if status := run(context.Background(), []string{"--nonsense"}, nil, &out, &errOut, nil); status != exitUsage || out.Len() > 0 || errOut.Len() == 0 {
+		t.Errorf("--nonsense: status %d, %q, %q", status, &out, &errOut)
+	}
+}

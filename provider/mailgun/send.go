@@ -1,0 +1,226 @@
+package mailgun
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/mail"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/postern-chat/postern"
+)
+
+const opSend = "mailgun.send"
+
+// The variables that come back in every event, see event.go.
+const (
+	varDelivery    = "postern_delivery"
+	varParticipant = "postern_participant"
+)
+
+// Send posts one message to messages.mime, streamed, and tells the id that Mailgun
+// gives it (ours, without angle brackets). It does not repeat anything: Mailgun takes
+// an equal Message-ID twice, so after Unsure ask Find first.
+func (c *Client) Send(ctx context.Context, m postern.Outgoing) (id string, err error) {
+	defer c.observe("send", c.cfg.Now(), &err)
+	key := c.cfg.SendingKey
+	if key == "" {
+		key = c.cfg.AccountKey
+	}
+	if key == "" {
+		return "", postern.Errorf(postern.Denied, opSend, "no key: mailgun.sending_key is needed")
+	}
+	if err := oneRecipient(m.To); err != nil {
+		return "", &postern.Error{Kind: postern.Permanent, Op: opSend, Err: err}
+	}
+	out, err := c.upload(m)
+	if err != nil {
+		return "", err
+	}
+	req, err := out.request(ctx, c.base+"/v3/"+url.PathEscape(c.cfg.Domain)+"/messages.mime")
+	if err != nil {
+		return "", err
+	}
+	a, err := c.perform(req, key)
+	if a == nil {
+		return "", out.failure(err)
+	}
+	return c.sent(a, err)
+}
+
+// oneRecipient refuses what Mailgun would read as a list.
+func oneRecipient(to string) error {
+	if strings.ContainsAny(to, ",;\r\n\x00") {
+		return errors.New("recipient is not one address")
+	}
+	if a, err := mail.ParseAddress(to); err != nil || a.Name != "" {
+		return errors.New("recipient is not a bare address")
+	}
+	return nil
+}
+
+// sent reads the answer to a message that went out. readErr says that the answer broke off.
+func (c *Client) sent(a *answer, readErr error) (string, error) {
+	if a.status != http.StatusOK {
+		return "", c.refusal(opSend, a)
+	}
+	unsure := func(err error) error {
+		return &postern.Error{Kind: postern.Unsure, Op: opSend, Code: "200", Err: err}
+	}
+	if readErr != nil {
+		return "", unsure(readErr)
+	}
+	var ok struct {
+		ID string `json:"id"`
+	}
+	if !json.Valid(a.body) {
+		// Any wrong path answers 200 and a line of text.
+		e := postern.Errorf(postern.Denied, opSend, "200 without JSON: %s is not Mailgun's API (%s)", c.base, a.message())
+		e.Code = "200"
+		return "", e
+	}
+	if err := json.Unmarshal(a.body, &ok); err != nil || ok.ID == "" {
+		return "", unsure(fmt.Errorf("200 without an id: %s", a.message()))
+	}
+	return bareID(ok.ID), nil
+}
+
+// upload is one message on its way: the form's beginning, the message, the form's end.
+// The transport reads it on a goroutine of its own, perhaps more than once.
+type upload struct {
+	m           postern.Outgoing
+	head, tail  []byte
+	contentType string
+	first       io.ReadCloser
+	started     atomic.Bool           // a byte was asked for: from here on it may have left
+	broken      atomic.Pointer[error] // the message could not be read to its end
+}
+
+func (c *Client) upload(m postern.Outgoing) (*upload, error) {
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	fields := [][2]string{
+		{"to", m.To},
+		{"o:tag", c.cfg.Tag},
+		{"o:tracking-opens", "yes"},
+		{"o:tracking-clicks", "no"},
+		// Variables travel to the recipient in this header; they are nobody's business there.
+		// X-Mailgun-Sid stays: feedback loops find the mail by it.
+		{"o:suppress-headers", "X-Mailgun-Variables"},
+		{"v:" + varDelivery, string(m.Delivery)},
+		{"v:" + varParticipant, strconv.FormatUint(uint64(m.Participant), 10)},
+	}
+	for _, f := range fields {
+		if err := w.WriteField(f[0], f[1]); err != nil {
+			return nil, err
+		}
+	}
+	h := textproto.MIMEHeader{}
+	h.Set("Content-Disposition", `form-data; name="message"; filename="message.mime"`)
+	h.Set("Content-Type", "message/rfc822")
+	if _, err := w.CreatePart(h); err != nil {
+		return nil, err
+	}
+	n := form.Len()
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	u := &upload{m: m, head: form.Bytes()[:n:n], tail: form.Bytes()[n:], contentType: w.FormDataContentType()}
+	var err error
+	if u.first, err = m.Open(); err != nil {
+		return nil, ours(opSend, err)
+	}
+	return u, nil
+}
+
+// request makes the POST. With a known size it has a Content-Length, else it is chunked.
+func (u *upload) request(ctx context.Context, target string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, u.body(u.first))
+	if err != nil {
+		u.first.Close()
+		return nil, &postern.Error{Kind: postern.Denied, Op: opSend, Err: err}
+	}
+	req.ContentLength = -1
+	if u.m.Size > 0 {
+		req.ContentLength = int64(len(u.head)) + u.m.Size + int64(len(u.tail))
+	}
+	// For a kept connection that was found closed before a byte was written. The transport
+	// repeats a POST in no other case.
+	req.GetBody = func() (io.ReadCloser, error) {
+		r, err := u.m.Open()
+		if err != nil {
+			return nil, err
+		}
+		return u.body(r), nil
+	}
+	req.Header.Set("Content-Type", u.contentType)
+	return req, nil
+}
+
+func (u *upload) body(message io.ReadCloser) io.ReadCloser {
+	exact := &exactReader{r: message, want: u.m.Size, broken: &u.broken}
+	r := io.MultiReader(bytes.NewReader(u.head), exact, bytes.NewReader(u.tail))
+	return &uploadBody{Reader: r, Closer: message, started: &u.started}
+}
+
+// failure classes an exchange that brought no answer.
+func (u *upload) failure(err error) error {
+	if b := u.broken.Load(); b != nil {
+		return ours(opSend, *b) // Mailgun cannot have had the whole of it
+	}
+	kind := postern.Temporary
+	if u.started.Load() {
+		kind = postern.Unsure
+	}
+	return &postern.Error{Kind: kind, Op: opSend, Err: err}
+}
+
+// ours is an error of our own side: its kind if it has one, else Temporary.
+func ours(op string, err error) error {
+	kind := postern.KindOf(err)
+	if kind == postern.Internal {
+		kind = postern.Temporary
+	}
+	return &postern.Error{Kind: kind, Cause: postern.CauseOf(err), Op: op, Err: err}
+}
+
+type uploadBody struct {
+	io.Reader
+	io.Closer
+	started *atomic.Bool
+}
+
+func (b *uploadBody) Read(p []byte) (int, error) {
+	b.started.Store(true)
+	return b.Reader.Read(p)
+}
+
+// exactReader fails when the message is shorter or longer than it was said to be: the
+// form's end must never close a mail that is cut.
+type exactReader struct {
+	r      io.Reader
+	want   int64 // 0 = unknown
+	got    int64
+	broken *atomic.Pointer[error]
+}
+
+func (e *exactReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.got += int64(n)
+	if e.want > 0 && (e.got > e.want || err == io.EOF && e.got < e.want) {
+		n, err = 0, fmt.Errorf("the message has not the %d bytes it was said to have", e.want)
+	}
+	if err != nil && err != io.EOF {
+		e.broken.Store(&err)
+	}
+	return n, err
+}

@@ -1,0 +1,368 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/seal"
+	"github.com/postern-chat/postern/letter"
+	"github.com/postern-chat/postern/replytext"
+	"github.com/postern-chat/postern/store"
+)
+
+// arrived is an e-mail on its way into the chat.
+type arrived struct {
+	event  int64
+	in     postern.Inbound
+	mail   *letter.Message
+	to     store.Participant // zero: no such reply address
+	person postern.Person
+	close  func() error
+}
+
+// inbound decides about an e-mail that arrived, writes down the posts it becomes, and
+// makes them.
+func (r *Rules) inbound(ctx context.Context, l *store.Lease, j store.Job) (func(*store.Tx) error, error) {
+	a, err := decode(j)
+	if err != nil {
+		return nil, err
+	}
+	m, err := r.open(ctx, j)
+	var limit *letter.LimitError
+	if errors.As(err, &limit) {
+		return r.setAside(j, m, ruling{doHold, "larger or more complicated than is taken", limit.Limit}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = m.close() }()
+	rule := r.judge(m.in, m.mail, m.to, m.person)
+	if a.Released && m.to.ID != 0 {
+		rule = ruling{do: doPost, why: "released by an operator"}
+	}
+	if rule.do != doPost && rule.do != doGuest {
+		return r.setAside(j, m, rule), nil
+	}
+	return r.toPosts(ctx, l, j, m, rule, a.Released)
+}
+
+// toPosts makes posts of one mail.
+func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arrived, rule ruling, released bool) (func(*store.Tx) error, error) {
+	sent, answered, err := r.answersTo(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	posts, trimmed, err := r.plan(ctx, m, rule, sent)
+	if err != nil {
+		return nil, err
+	}
+	if len(posts) == 0 {
+		return r.setAside(j, m, ruling{doHold, "no words of its own were found in it", ""}), nil
+	}
+	batch := posts[0].Batch
+	before, err := r.Store.Posts(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
+	if len(before) > 0 && !released {
+		return func(tx *store.Tx) error {
+			if err := tx.Note(r.mailNote(m, "not posted", "the same mail came before", "")); err != nil {
+				return err
+			}
+			return tx.Done(j)
+		}, nil
+	}
+	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
+		// Released: what was planned then is posted, not what would be planned now.
+		plan := func() error { return tx.PlanAgain(batch) }
+		if len(before) == 0 {
+			plan = func() error { return tx.PlanPosts(posts) }
+		}
+		if err := plan(); err != nil {
+			return err
+		}
+		if answered != "" && rule.do == doPost {
+			if err := tx.Answered(answered); err != nil {
+				return err
+			}
+		}
+		n := r.mailNote(m, "to be posted", rule.why, trimmed)
+		n.Ref2 = batch
+		if err := tx.Note(n); err != nil {
+			return err
+		}
+		return tx.Become(j, jobPost, encode(args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered}))
+	})
+	if err != nil {
+		return nil, err
+	}
+	j.Kind, j.Args = jobPost, encode(args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered})
+	return r.post(ctx, l, j)
+}
+
+// open reads an e-mail's envelope, content and whom it is for.
+func (r *Rules) open(ctx context.Context, j store.Job) (*arrived, error) {
+	if j.Event == nil {
+		return nil, postern.Errorf(postern.Permanent, "relay.inbound", "the recorded mail is gone")
+	}
+	m := &arrived{event: j.Event.ID, close: func() error { return nil }}
+	if err := json.Unmarshal(j.Event.Body, &m.in); err != nil {
+		return m, postern.Errorf(postern.Permanent, "relay.inbound", "envelope of a mail: %w", err)
+	}
+	local, _, _ := cutAddress(m.in.Recipient)
+	if id, ok := r.participantOf(local); ok {
+		p, _, err := r.Store.Participant(ctx, id)
+		if err != nil {
+			return m, err
+		}
+		m.to = p
+	}
+	if m.to.ID != 0 {
+		p, ok, err := r.Store.Person(ctx, m.to.User)
+		if err != nil {
+			return m, err
+		}
+		if !ok && r.UserIDIsAddress && isAddress(string(m.to.User)) {
+			p.Email = string(m.to.User)
+		}
+		m.person = p
+	}
+	return m, r.read(j.Event, m)
+}
+
+// read opens and reads the raw message; it stays open until close, because attachments
+// are read from it.
+func (r *Rules) read(e *store.Event, m *arrived) error {
+	var src io.ReaderAt = bytes.NewReader(e.Content)
+	size := int64(len(e.Content))
+	if e.Ref != "" {
+		f, err := r.Blobs.Open(e.Ref)
+		if err != nil {
+			return err
+		}
+		src, size, m.close = f, f.Size(), f.Close
+	}
+	opt := letter.Options{
+		OurIDs:     func(id string) bool { return strings.HasSuffix(id, "@"+r.Domain) },
+		LoopHeader: headerLoop, LoopValue: r.loopWord(),
+	}
+	if m.in.Sender != "" { // an empty one may also be one that was not told
+		opt.ReturnPath = &m.in.Sender
+	}
+	var err error
+	m.mail, err = letter.Read(src, size, opt)
+	if err != nil {
+		_ = m.close()
+	}
+	return err
+}
+
+// setAside keeps a mail out of the chat, with the reason.
+func (r *Rules) setAside(j store.Job, m *arrived, rule ruling) func(*store.Tx) error {
+	h := store.Held{Event: m.event, Participant: m.to.ID, Reason: rule.why, Detail: rule.detail, Sender: m.in.Sender, Recipient: m.in.Recipient, State: store.HeldWaiting}
+	if m.mail != nil {
+		h.Subject = clip(oneLine(m.mail.Subject, 200), 800)
+		if len(m.mail.From) > 0 {
+			h.Sender = m.mail.From[0].Address
+		}
+	}
+	what := "held"
+	if rule.do == doRefuse {
+		what, h.State = "refused", store.HeldRefused
+	}
+	return func(tx *store.Tx) error {
+		if rule.do == doNote {
+			if err := r.bounced(tx, m); err != nil {
+				return err
+			}
+			what = "not posted"
+		} else if err := tx.Hold(h); err != nil {
+			return err
+		}
+		if err := tx.Note(r.mailNote(m, what, rule.why, rule.detail)); err != nil {
+			return err
+		}
+		return tx.Done(j)
+	}
+}
+
+// bounced takes a bounce that came as a mail for what it is: news on a delivery.
+func (r *Rules) bounced(tx *store.Tx, m *arrived) error {
+	if m.mail == nil || m.mail.Bounce == nil || !m.mail.Bounce.Permanent() || m.to.ID == 0 {
+		return nil
+	}
+	for _, id := range m.mail.Bounce.OurIDs {
+		d, ok, err := tx.DeliveryByMessageID(id)
+		if err != nil || !ok || d.Participant != m.to.ID {
+			continue
+		}
+		if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), "bounced by mail"); err != nil {
+			return err
+		}
+		return r.stop(tx, d, postern.StopBounced, "bounced by mail")
+	}
+	return nil
+}
+
+func (r *Rules) mailNote(m *arrived, what, why, detail string) store.Note {
+	return store.Note{What: what, Why: why, Channel: m.to.Channel, User: m.to.User, Ref: store.EventRef(m.event), Detail: detail}
+}
+
+// answersTo finds what was sent to the participant that this mail may answer, the
+// likeliest first, and the delivery that it certainly answers.
+func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sent, answered postern.DeliveryID, err error) {
+	const recent, most = 8, 32 // how many are compared, and looked for
+	var ds []store.Delivery
+	ids := slices.Concat(m.mail.References, m.mail.InReplyTo)
+	slices.Reverse(ids) // References ends with what is answered (RFC 5322 section 3.6.4)
+	for _, id := range ids[:min(len(ids), most)] {
+		if len(ds) == recent || !strings.HasSuffix(id, "@"+r.Domain) {
+			continue
+		}
+		d, ok, err := r.Store.DeliveryByMessageID(ctx, id)
+		if err != nil {
+			return nil, "", err
+		}
+		if ok && d.Participant == m.to.ID {
+			if answered == "" {
+				answered = d.ID
+			}
+			ds = append(ds, d)
+		}
+	}
+	last, err := r.Store.LastDeliveries(ctx, m.to.ID, recent)
+	if err != nil {
+		return nil, "", err
+	}
+	if answered == "" && len(last) == 1 && m.to.ID != 0 {
+		answered = last[0].ID // only this mail can have told him where to write to
+	}
+	seen := map[postern.DeliveryID]bool{}
+	for _, d := range append(ds, last...) {
+		var c content
+		if seen[d.ID] || json.Unmarshal(d.Content, &c) != nil {
+			continue
+		}
+		seen[d.ID] = true
+		sent = append(sent, replytext.Sent{From: []string{c.Address}, Name: c.From, Subject: c.Subject, MessageID: d.MessageID, Text: c.Text, HTML: c.HTML})
+	}
+	return sent, answered, nil
+}
+
+// fileRef says where in a recorded mail a file stands.
+type fileRef struct {
+	Event int64  `json:"event"`
+	Index int    `json:"index"`
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+}
+
+// plan says which chat messages a mail becomes: its new words, split where they are too
+// long, then its files in order. trimmed says what was left out of the words.
+func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replytext.Sent) (posts []store.Post, trimmed string, err error) {
+	reply := r.extract(m, sent)
+	text := strings.TrimSpace(pictureMark.ReplaceAllString(reply.Text, ""))
+	if m.mail.Reaction != nil {
+		text = m.mail.Reaction.Emoji // its texts are a fall-back in words
+	}
+	for _, c := range m.mail.Calendar {
+		text = strings.TrimSpace(text + "\n\n" + invitation(c))
+	}
+	if len(reply.Cuts) > 0 {
+		trimmed = fmt.Sprintf("%d cuts, confidence %.2f, certain %t", len(reply.Cuts), reply.Confidence, reply.Certain)
+	}
+	batch := m.batch()
+	add := func(p store.Post) {
+		p.ID, p.Batch, p.Seq, p.Conversation = postern.PostID(seal.NewID(r.Now())), batch, len(posts), m.to.Conversation.ID
+		if p.User = m.to.User; rule.do == doGuest {
+			p.User = "" // nobody else may speak as the participant
+		}
+		posts = append(posts, p)
+	}
+	if rule.do == doGuest && text != "" {
+		text = guestName(m) + ": " + text
+	}
+	limit, err := r.textLimit(ctx, m.to.Channel, text)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, part := range splitText(text, limit) {
+		add(store.Post{Text: part})
+	}
+	for i, f := range m.mail.Attachments {
+		if !wantedFile(f, reply) {
+			continue
+		}
+		ref, _ := json.Marshal(fileRef{m.event, i, fileName(postern.ChatFile{Name: f.Name}), f.ContentType}) // strings and numbers: never fails
+		add(store.Post{File: ref})
+	}
+	return posts, trimmed, nil
+}
+
+func (r *Rules) extract(m *arrived, sent []replytext.Sent) replytext.Result {
+	return replytext.Extract(replytext.Input{Text: m.mail.Text, HTML: m.mail.HTML, Subject: m.mail.Subject, Sent: sent, ProviderText: m.in.Stripped})
+}
+
+// pictureMark is how replytext keeps the place of a picture; the picture itself follows
+// as a file.
+var pictureMark = regexp.MustCompile(`!\[[^\]]*\]\(cid:[^)]*\)`)
+
+// wantedFile leaves out what only programs read, and pictures of what was cut away.
+func wantedFile(f *letter.Attachment, reply replytext.Result) bool {
+	switch f.Role {
+	case letter.RoleFile, letter.RoleMessage, letter.RoleText:
+		return true
+	case letter.RoleInline:
+		// A picture that stands only in the quoted history, or in the signature below it, is not new.
+		return f.ContentID == "" || reply.Source != replytext.FromHTML || strings.Contains(reply.Text, f.ContentID)
+	}
+	return false
+}
+
+func guestName(m *arrived) string {
+	if n := oneLine(m.mail.From[0].Name, 80); n != "" {
+		return n + " (by e-mail)"
+	}
+	return "Somebody (by e-mail)"
+}
+
+// batch names a mail by what it says, so that the same mail coming by two ways, or
+// twice, is one. A mail without a Message-ID is told by its whole content.
+func (m *arrived) batch() string {
+	h := sha256.New()
+	for _, s := range []string{strings.ToLower(m.in.Recipient), m.mail.MessageID, m.mail.Header.Get("Date"), m.mail.Header.Get("From"), m.mail.Text, m.mail.HTML} {
+		fmt.Fprintf(h, "%d:%s", len(s), s)
+	}
+	for _, f := range m.mail.Attachments {
+		fmt.Fprintf(h, "%s/%s/%d", f.Name, f.ContentType, f.Size)
+	}
+	return "mail-" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// invitation is how a calendar invitation reads in the chat.
+func invitation(c letter.Invitation) string {
+	s := "📅 " + c.Title
+	switch {
+	case c.Start.IsZero():
+	case c.AllDay:
+		s += "\n" + c.Start.Format("Mon 2 Jan 2006")
+	case c.Floating:
+		s += "\n" + c.Start.Format("Mon 2 Jan 2006 15:04")
+	default:
+		s += "\n" + c.Start.Format("Mon 2 Jan 2006 15:04 MST")
+	}
+	if c.Place != "" {
+		s += "\n" + c.Place
+	}
+	return s
+}

@@ -1,0 +1,216 @@
+package relay
+
+import (
+	"context"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/store"
+)
+
+// letterTo is what is known about a mail that may be written: for whom, and of which
+// messages, as is true now.
+type letterTo struct {
+	channel  postern.Channel
+	user     postern.UserID
+	person   postern.Person
+	known    store.Participant // zero while he never got a mail
+	messages []wanted
+	dropped  []store.Note
+	attempts int // how often this failed before
+}
+
+// wanted is a message on its way into a mail, and the job that asked for it.
+type wanted struct {
+	postern.ChatMessage
+	job store.Job
+}
+
+func (t *letterTo) drop(m wanted, why string) {
+	t.dropped = append(t.dropped, store.Note{What: "not mailed", Why: why, Channel: t.channel.ID, User: t.user, Ref: string(m.ID)})
+}
+
+// keep drops the messages for which why gives a reason.
+func (t *letterTo) keep(why func(wanted) string) {
+	kept := t.messages[:0]
+	for _, m := range t.messages {
+		if w := why(m); w != "" {
+			t.drop(m, w)
+			continue
+		}
+		kept = append(kept, m)
+	}
+	t.messages = kept
+}
+
+func (t *letterTo) dropAll(why string) { t.keep(func(wanted) string { return why }) }
+
+// address finds out where a user is written to, and whether he is.
+func (r *Rules) address(ctx context.Context, user postern.UserID) (p postern.Person, why string, err error) {
+	p, ok, err := r.Store.Person(ctx, user)
+	switch {
+	case err != nil:
+		return p, "", err
+	case !ok && r.UserIDIsAddress && isAddress(string(user)):
+		return postern.Person{UserID: user, Email: string(user)}, "", nil
+	case !ok:
+		return p, "no address known", nil
+	case p.Stopped != "":
+		return p, "stopped: " + string(p.Stopped), nil
+	}
+	return p, "", nil
+}
+
+func isAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && strings.Contains(s, "@")
+}
+
+// remembered drops what our own memory gives reasons against: mailed before, his own,
+// deleted meanwhile, read meanwhile. Edited messages get their present text.
+func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
+	ids := make([]postern.MessageID, len(t.messages))
+	for i, m := range t.messages {
+		ids[i] = m.ID
+	}
+	revisions, err := r.Store.Revisions(ctx, r.PlatformName, t.channel.ID, ids)
+	if err != nil {
+		return err
+	}
+	mailed := map[postern.MessageID]bool{}
+	if t.known.ID != 0 {
+		if mailed, err = r.Store.AlreadyMailed(ctx, t.known.ID, ids); err != nil {
+			return err
+		}
+	}
+	seen := map[postern.MessageID]bool{}
+	t.keep(func(m wanted) string {
+		twice := seen[m.ID]
+		seen[m.ID] = true
+		switch {
+		case twice || mailed[m.ID]:
+			return "mailed before"
+		case m.Sender.ID == t.user && t.user != "":
+			return "own message"
+		case m.Type != postern.FileMessage && len(m.Files) == 0 && strings.TrimSpace(m.Text) == "":
+			return "nothing in it"
+		case revisions[m.ID].Removed:
+			return "deleted"
+		case r.hasRead(t.known, time.UnixMilli(t.known.ReadAt), m.CreatedAt):
+			return "read"
+		}
+		return ""
+	})
+	for i, m := range t.messages {
+		if rev, ok := revisions[m.ID]; ok {
+			t.messages[i].Text = rev.Text
+		}
+	}
+	return nil
+}
+
+// ownEcho is how far the platform's clock and ours may be apart when its word on a
+// read mark is compared with the moment we moved that mark ourselves.
+const ownEcho = 2 * time.Second
+
+// hasRead tells whether a read mark at the platform proves that a message was read.
+// A mark that we moved ourselves proves nothing about messages it was not meant for.
+func (r *Rules) hasRead(p store.Participant, mark, created time.Time) bool {
+	if mark.UnixMilli() <= 0 || mark.Before(created) {
+		return false
+	}
+	own := time.UnixMilli(p.OwnReadAt)
+	if p.OwnReadAt != 0 && mark.Sub(own).Abs() <= ownEcho {
+		return created.UnixMilli() <= p.OwnReadUpto
+	}
+	return true
+}
+
+// fresh is how long the platform's word on who is there is believed where no quiet
+// window passes in between.
+const fresh = time.Second
+
+// patience is how many times the platform is asked again before a mail goes out by what
+// was known, or without a file.
+const patience = 4
+
+// lookAgain asks the platform who is there now, and drops the messages that he need
+// not get any more. If the platform will not say, or cannot for long, its earlier word
+// stands: late is better than never.
+func (r *Rules) lookAgain(ctx context.Context, t *letterTo) error {
+	if len(t.messages) == 0 {
+		return nil
+	}
+	newest := t.messages[len(t.messages)-1].job
+	if r.Delay == 0 && r.Now().Sub(newest.AddedAt) < fresh && newest.Attempts == 0 {
+		return nil
+	}
+	members, err := r.membersNow(ctx, t.channel.ID)
+	if err != nil && (settled(err) || t.attempts >= patience) {
+		t.dropped = append(t.dropped, store.Note{What: "looked again in vain", Why: postern.KindOf(err).String(), Channel: t.channel.ID, User: t.user})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.present(t, members)
+	return r.unchanged(ctx, t)
+}
+
+// settled tells whether asking again would give no other answer.
+func settled(err error) bool {
+	k := postern.KindOf(err)
+	return err != nil && (k == postern.Permanent || k == postern.Denied || k == postern.Invalid)
+}
+
+func (r *Rules) present(t *letterTo, members []postern.Member) {
+	if len(members) == 0 {
+		return // nobody at all, not even the writer: no answer to go by
+	}
+	for _, m := range members {
+		if m.ID != t.user {
+			continue
+		}
+		t.keep(func(w wanted) string {
+			if r.hasRead(t.known, m.ReadAt, w.CreatedAt) {
+				return "read"
+			}
+			return r.unwanted(m)
+		})
+		return
+	}
+	t.dropAll("left the channel")
+}
+
+// unchanged takes over what the platform says about the messages themselves: a
+// webhook on an edit or a deletion may have been lost. Only its positive word counts.
+func (r *Rules) unchanged(ctx context.Context, t *letterTo) error {
+	if len(t.messages) == 0 {
+		return nil
+	}
+	now, err := r.messagesNow(ctx, t.channel.ID, t.messages[0].CreatedAt)
+	if err != nil && (settled(err) || t.attempts >= patience) {
+		return nil // listing may need a dearer plan
+	}
+	if err != nil {
+		return err
+	}
+	byID := make(map[postern.MessageID]postern.ChatMessage, len(now))
+	for _, m := range now {
+		byID[m.ID] = m
+	}
+	t.keep(func(w wanted) string {
+		if byID[w.ID].Removed {
+			return "deleted"
+		}
+		return ""
+	})
+	for i, w := range t.messages {
+		if m, ok := byID[w.ID]; ok && !m.UpdatedAt.IsZero() && m.UpdatedAt.After(w.UpdatedAt) && m.Type != postern.FileMessage {
+			t.messages[i].Text = m.Text
+		}
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/blob"
+	"github.com/postern-chat/postern/internal/seal"
+	"github.com/postern-chat/postern/store"
+)
+
+// When says which messages are mailed.
+type When string
+
+// The values of notify.when.
+const (
+	WhenOffline When = "offline" // to members who are not online
+	WhenUnread  When = "unread"  // to members who have not read it when the quiet window ends
+	WhenNever   When = "never"
+)
+
+// ReadPolicy says what counts as reading.
+type ReadPolicy string
+
+// The values of receipts.read.
+const (
+	ReadHumanOpen ReadPolicy = "human-open"
+	ReadAnyOpen   ReadPolicy = "any-open"
+	ReadReply     ReadPolicy = "reply"
+	ReadOff       ReadPolicy = "off"
+)
+
+// Strangers says what becomes of mail from somebody other than the participant.
+type Strangers string
+
+// The values of inbound.strangers.
+const (
+	StrangersHold   Strangers = "hold"
+	StrangersRefuse Strangers = "refuse"
+	StrangersGuest  Strangers = "guest" // posted as the application's line, with the name
+)
+
+// Config is what the rules need.
+type Config struct {
+	Store        *store.Store
+	Blobs        *blob.Dir
+	Keys         *seal.Keys
+	Platform     Platform
+	PlatformName string // "sendbird"; part of lanes and stored, so it never changes
+	Provider     Provider
+
+	Domain    string // of the reply addresses, and of our Message-IDs
+	PublicURL string // without a slash at its end; "" = mails carry no links to us
+	FromName  string // stands in From after the sender's name; "" = the channel's name
+
+	When            When
+	Delay           time.Duration // quiet window; 0 = at once
+	DelayMax        time.Duration // the window's end however many messages come; 0 = five times Delay
+	UserIDIsAddress bool          // a user id that is an address is the person's address
+	AttachLimit     int64         // bytes of files attached to one mail; larger ones are linked
+	Read            ReadPolicy
+	HumanAfter      time.Duration // an open sooner than this after delivery is a machine's
+	Strangers       Strangers
+	UnsureAfter     time.Duration // how long an uncertain send stays unfound before it is repeated
+	MaxText         int           // longest chat text, in characters, where the channel tells none
+
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Rules decide. What they know is in the store; in memory they keep, for a moment, only
+// what the platform said of a channel.
+type Rules struct {
+	Config
+	members  moments[[]postern.Member]
+	messages moments[[]postern.ChatMessage]
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Rules, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.DelayMax == 0 {
+		cfg.DelayMax = 5 * cfg.Delay
+	}
+	if cfg.MaxText <= 0 {
+		cfg.MaxText = 5000
+	}
+	if cfg.Store == nil || cfg.Blobs == nil || cfg.Keys == nil || cfg.Platform == nil || cfg.Provider == nil || cfg.Domain == "" {
+		return nil, errors.New("relay: store, blobs, keys, platform, provider and domain are needed")
+	}
+	cfg.Domain = strings.ToLower(cfg.Domain)
+	return &Rules{Config: cfg}, nil
+}
+
+// The kinds of jobs. They are stored: a name, once used, keeps its meaning.
+const (
+	jobMessage = "message" // mail lane: a chat message for one member
+	jobSend    = "send"    // mail lane: a delivery that is written down
+	jobFanout  = "fanout"  // chat lane: a message whose channel's members are to be asked for
+	jobChange  = "change"  // chat lane: an edit, a deletion, a reading
+	jobInbound = "inbound" // post lane: an e-mail that arrived
+	jobPost    = "post"    // post lane: posts that are written down
+	jobTell    = "tell"    // post lane: a line of our own, written down
+	jobEvent   = "event"   // receipt lane: what became of an e-mail
+	jobReceipt = "receipt" // receipt lane: marks to be moved
+)
+
+// args is what a job carries beside its event. Stored as JSON.
+type args struct {
+	Channel  postern.ChannelID     `json:"c,omitempty"`
+	User     postern.UserID        `json:"u,omitempty"`
+	Delivery postern.DeliveryID    `json:"d,omitempty"`
+	Batch    string                `json:"b,omitempty"`
+	For      postern.ParticipantID `json:"p,omitempty"`
+	Released bool                  `json:"r,omitempty"` // an operator let a held mail through
+}
+
+// Handle works the first jobs of a lane. It is the store.Handler of the house.
+func (r *Rules) Handle(ctx context.Context, l *store.Lease) (final func(*store.Tx) error, err error) {
+	head := l.Jobs[0]
+	switch head.Kind {
+	case jobMessage:
+		return r.mailBurst(ctx, l)
+	case jobSend:
+		return r.resume(ctx, l, head)
+	case jobFanout:
+		return r.fanout(ctx, head)
+	case jobChange:
+		return r.change(head)
+	case jobInbound:
+		return r.inbound(ctx, l, head)
+	case jobPost, jobTell:
+		return r.post(ctx, l, head)
+	case jobEvent:
+		return r.mailEvent(ctx, head)
+	case jobReceipt:
+		return r.receipt(ctx, head)
+	}
+	return nil, postern.Errorf(postern.Permanent, "relay.handle", "no rule for jobs of kind %q", head.Kind)
+}

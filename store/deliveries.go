@@ -1,0 +1,298 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-chat/postern"
+)
+
+// DeliveryState is how far a delivery got. It only ever rises; Failed is above all
+// but can be left by nothing.
+type DeliveryState int
+
+// The states of a delivery.
+const (
+	Queued    DeliveryState = iota // written down, not tried, or certainly not taken
+	Sending                        // the call may be under way
+	Unsure                         // the call may have succeeded
+	Accepted                       // the provider has it
+	Delivered                      // the recipient's server has it
+	Opened                         // a person opened it, or answered it
+	Failed                         // it never arrives
+)
+
+var deliveryStates = [...]string{"queued", "sending", "unsure", "accepted", "delivered", "opened", "failed"}
+
+func (s DeliveryState) String() string {
+	if s >= 0 && int(s) < len(deliveryStates) {
+		return deliveryStates[s]
+	}
+	return strconv.Itoa(int(s))
+}
+
+// Delivery is one e-mail to one participant.
+type Delivery struct {
+	ID          postern.DeliveryID
+	Participant postern.ParticipantID
+	State       DeliveryState
+	MessageID   string // without angle brackets
+	ProviderID  string
+	Recipient   string
+	Content     []byte // what was written; relay's own form
+	NewestAt    int64  // creation of the newest chat message in it, ms
+	CreatedAt   time.Time
+	AttemptedAt time.Time // when the last call began; zero = never
+	DeliveredAt time.Time
+	OpenedAt    time.Time
+	AnsweredAt  time.Time
+	Detail      string
+}
+
+// Mailed is a chat message that stands in a delivery.
+type Mailed struct {
+	Message   postern.MessageID
+	CreatedAt int64 // ms
+}
+
+// AddDelivery writes a delivery down, before anything is sent, with the messages it
+// carries. A message that has been mailed to the participant before is an error:
+// nothing goes out twice.
+func (tx *Tx) AddDelivery(d Delivery, messages []Mailed) error {
+	_, err := tx.exec(`INSERT INTO deliveries (id, participant_id, state, message_id, recipient, content, newest_at, created_at, attempted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, string(d.ID), int64(d.Participant), int(d.State), d.MessageID, d.Recipient, d.Content, d.NewestAt, tx.now, ms(d.AttemptedAt))
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		_, err := tx.exec(`INSERT INTO mailed (participant_id, message_id, delivery_id, created_at) VALUES (?, ?, ?, ?)`,
+			int64(d.Participant), string(m.Message), string(d.ID), m.CreatedAt)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Attempt notes that a call for the delivery begins.
+func (tx *Tx) Attempt(id postern.DeliveryID) error {
+	_, err := tx.exec(`UPDATE deliveries SET state = ?, attempted_at = ? WHERE id = ? AND state < ?`, int(Sending), tx.now, string(id), int(Accepted))
+	return err
+}
+
+// Unsent puts a delivery back that certainly was not taken.
+func (tx *Tx) Unsent(id postern.DeliveryID) error {
+	_, err := tx.exec(`UPDATE deliveries SET state = ? WHERE id = ? AND state < ?`, int(Queued), string(id), int(Accepted))
+	return err
+}
+
+// advanceColumns are the moments that belong to states.
+var advanceColumns = map[DeliveryState]string{
+	Accepted: "accepted_at", Delivered: "delivered_at", Failed: "failed_at",
+}
+
+// Advance raises a delivery's state; it never lowers it, so events may come in any
+// order. when is the moment it happened. It tells whether the state rose.
+func (tx *Tx) Advance(id postern.DeliveryID, to DeliveryState, when time.Time, detail string) (bool, error) {
+	if col := advanceColumns[to]; col != "" {
+		if _, err := tx.exec(`UPDATE deliveries SET `+col+` = ? WHERE id = ? AND `+col+` = 0`, ms(when), string(id)); err != nil {
+			return false, err
+		}
+	}
+	n, err := tx.exec(`UPDATE deliveries SET state = ?, detail = CASE WHEN ? = '' THEN detail ELSE ? END WHERE id = ? AND state < ?`,
+		int(to), detail, detail, string(id), int(to))
+	return n > 0, err
+}
+
+// Took notes the provider's id for a delivery.
+func (tx *Tx) Took(id postern.DeliveryID, providerID string) error {
+	_, err := tx.exec(`UPDATE deliveries SET provider_id = ? WHERE id = ?`, providerID, string(id))
+	return err
+}
+
+// Answered notes that the participant answered a delivery, which proves that he read it.
+func (tx *Tx) Answered(id postern.DeliveryID) error {
+	_, err := tx.exec(`UPDATE deliveries SET answered_at = ? WHERE id = ? AND answered_at = 0`, tx.now, string(id))
+	return err
+}
+
+const deliveryColumns = `id, participant_id, state, message_id, provider_id, recipient, content, newest_at, created_at, attempted_at, delivered_at, opened_at, answered_at, detail FROM deliveries`
+
+func scanDelivery(scan func(...any) error) (d Delivery, err error) {
+	var created, attempted, delivered, opened, answered int64
+	err = scan(&d.ID, (*signed)(&d.Participant), &d.State, &d.MessageID, &d.ProviderID, &d.Recipient, &d.Content, &d.NewestAt, &created, &attempted, &delivered, &opened, &answered, &d.Detail)
+	d.CreatedAt, d.AttemptedAt, d.DeliveredAt, d.OpenedAt, d.AnsweredAt = at(created), at(attempted), at(delivered), at(opened), at(answered)
+	return d, err
+}
+
+func (s *Store) delivery(ctx context.Context, where string, arg any) (d Delivery, ok bool, err error) {
+	st, err := s.reads.get(ctx, s, `SELECT `+deliveryColumns+` WHERE `+where)
+	if err != nil {
+		return d, false, fault("store.read", err)
+	}
+	d, err = scanDelivery(st.QueryRowContext(ctx, clean([]any{arg})...).Scan)
+	ok, err = found(err)
+	return d, ok, err
+}
+
+// Delivery finds a delivery by our id; false if there is none.
+func (s *Store) Delivery(ctx context.Context, id postern.DeliveryID) (Delivery, bool, error) {
+	return s.delivery(ctx, `id = ?`, string(id))
+}
+
+// DeliveryByMessageID finds a delivery by its Message-ID, without angle brackets.
+func (s *Store) DeliveryByMessageID(ctx context.Context, id string) (Delivery, bool, error) {
+	return s.delivery(ctx, `message_id = ?`, id)
+}
+
+// DeliveryByMessageID finds a delivery by its Message-ID, within a transaction.
+func (tx *Tx) DeliveryByMessageID(id string) (d Delivery, ok bool, err error) {
+	return tx.delivery(`message_id = ?`, id)
+}
+
+func (tx *Tx) delivery(where, arg string) (d Delivery, ok bool, err error) {
+	ds, err := all(tx, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) }, `SELECT `+deliveryColumns+` WHERE `+where, arg)
+	if err != nil || len(ds) == 0 {
+		return d, false, err
+	}
+	return ds[0], true, nil
+}
+
+// Delivery finds a delivery by our id, within a transaction.
+func (tx *Tx) Delivery(id postern.DeliveryID) (d Delivery, ok bool, err error) {
+	return tx.delivery(`id = ?`, string(id))
+}
+
+// SawOpen notes that somebody who may be a person opened a delivery; the latest such
+// moment is kept.
+func (tx *Tx) SawOpen(id postern.DeliveryID, when time.Time) error {
+	_, err := tx.exec(`UPDATE deliveries SET opened_at = ? WHERE id = ? AND opened_at < ?`, ms(when), string(id), ms(when))
+	return err
+}
+
+// Deliveries lists a participant's deliveries whose newest message came after a time
+// (ms), oldest first, at most 500.
+func (s *Store) Deliveries(ctx context.Context, p postern.ParticipantID, after int64) ([]Delivery, error) {
+	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND newest_at > ? ORDER BY newest_at, created_at LIMIT 500`, int64(p), after)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
+}
+
+// LastDeliveries lists the newest few deliveries of a participant that may have
+// gone out, newest first.
+func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
+	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ?`, int64(p), int(Queued), n)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
+}
+
+// AlreadyMailed tells which of these messages went to the participant before.
+func (s *Store) AlreadyMailed(ctx context.Context, p postern.ParticipantID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
+	args := []any{int64(p)}
+	return s.messageSet(ctx, `SELECT message_id FROM mailed WHERE participant_id = ? AND message_id IN `, args, ids)
+}
+
+// OurPosts tells which of these chat messages are ours.
+func (s *Store) OurPosts(ctx context.Context, c postern.ConversationID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
+	return s.messageSet(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id <> '' AND chat_message_id IN `, []any{int64(c)}, ids)
+}
+
+func (s *Store) messageSet(ctx context.Context, query string, args []any, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
+	out := map[postern.MessageID]bool{}
+	for len(ids) > 0 {
+		n := min(len(ids), perLane)
+		places := inLength(n)
+		a := args[:len(args):len(args)]
+		for i := range places {
+			a = append(a, string(ids[min(i, n-1)]))
+		}
+		rows, err := s.query(ctx, query+in(places), a...)
+		if err != nil {
+			return nil, err
+		}
+		got, err := collect(rows, scanString)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range got {
+			out[postern.MessageID(g)] = true
+		}
+		ids = ids[n:]
+	}
+	return out, nil
+}
+
+// inLength rounds the length of a list up, so that there are few different statements.
+func inLength(n int) int {
+	switch {
+	case n == 1:
+		return 1
+	case n <= 10:
+		return 10
+	}
+	return perLane
+}
+
+// in makes "(?, ?, ?)".
+func in(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?, ", n), ", ") + ")" }
+
+// Revision is what is true now of a message that was edited or deleted.
+type Revision struct {
+	Removed bool
+	Text    string
+}
+
+// Revise keeps that a message was edited or deleted; what is deleted stays so.
+func (tx *Tx) Revise(platform string, ch postern.ChannelID, m postern.MessageID, r Revision, when time.Time) error {
+	removed := 0
+	if r.Removed {
+		removed = 1
+	}
+	_, err := tx.exec(`INSERT INTO revisions (platform, channel, message_id, removed, text, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (platform, channel, message_id) DO UPDATE SET removed = excluded.removed, text = excluded.text, updated_at = excluded.updated_at
+WHERE revisions.removed = 0 AND (excluded.removed = 1 OR revisions.updated_at <= excluded.updated_at)`,
+		platform, string(ch), string(m), removed, r.Text, ms(when))
+	return err
+}
+
+// Revisions finds what is true now of messages that were edited or deleted.
+func (s *Store) Revisions(ctx context.Context, platform string, ch postern.ChannelID, ids []postern.MessageID) (map[postern.MessageID]Revision, error) {
+	out := map[postern.MessageID]Revision{}
+	for _, id := range ids {
+		var removed int
+		var r Revision
+		ok, err := s.one(ctx, `SELECT removed, text FROM revisions WHERE platform = ? AND channel = ? AND message_id = ?`,
+			[]any{platform, string(ch), string(id)}, &removed, &r.Text)
+		if err != nil {
+			return nil, err
+		}
+		if r.Removed = removed != 0; ok {
+			out[id] = r
+		}
+	}
+	return out, nil
+}
+
+// DeliveryCounts counts deliveries by state, for metrics.
+func (s *Store) DeliveryCounts(ctx context.Context) (map[string]int64, error) {
+	rows, err := s.query(ctx, `SELECT state, COUNT(*) FROM deliveries GROUP BY state`)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{}
+	_, err = collect(rows, func(r *sql.Rows) (struct{}, error) {
+		var st DeliveryState
+		var n int64
+		err := r.Scan(&st, &n)
+		out[st.String()] = n
+		return struct{}{}, err
+	})
+	return out, err
+}

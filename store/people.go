@@ -1,0 +1,278 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/postern-chat/postern"
+)
+
+const personColumns = `user_id, email, name, locale, time_zone, stopped, stopped_detail, stopped_at`
+
+func scanPerson(rows *sql.Rows) (p postern.Person, err error) {
+	var stopped int64
+	err = rows.Scan(personDest(&p, &stopped)...)
+	p.StoppedAt = at(stopped)
+	return p, err
+}
+
+func personDest(p *postern.Person, stopped *int64) []any {
+	return []any{&p.UserID, &p.Email, &p.Name, &p.Locale, &p.TimeZone, &p.Stopped, &p.StoppedDetail, stopped}
+}
+
+// PutPeople writes people, new or changed. A new address lifts a stop: it was the old
+// address that failed; another case of its letters is no new address. Many are written
+// in parts, in order. Invalid: a user id is longer than 1,000 bytes.
+func (s *Store) PutPeople(ctx context.Context, people ...postern.Person) error {
+	for part := range slices.Chunk(people, maxGroup) {
+		if err := s.putPeople(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) putPeople(ctx context.Context, people []postern.Person) error {
+	return s.Do(ctx, func(tx *Tx) error {
+		for _, p := range people {
+			if len(p.UserID) > maxKey {
+				return postern.Errorf(postern.Invalid, "store.people", "a user id of %d bytes", len(p.UserID))
+			}
+			_, err := tx.exec(`INSERT INTO people (user_id, email, name, locale, time_zone, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, locale = excluded.locale, time_zone = excluded.time_zone, updated_at = excluded.updated_at,
+ stopped = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped ELSE '' END,
+ stopped_detail = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped_detail ELSE '' END,
+ stopped_at = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped_at ELSE 0 END,
+ email = excluded.email`, string(p.UserID), p.Email, p.Name, p.Locale, p.TimeZone, tx.now)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Person finds a person; false if nobody is known by that id.
+func (s *Store) Person(ctx context.Context, id postern.UserID) (p postern.Person, ok bool, err error) {
+	var stopped int64
+	ok, err = s.one(ctx, `SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p, &stopped)...)
+	p.StoppedAt = at(stopped)
+	return p, ok, err
+}
+
+// People lists people in order of user id, after a given one, at most limit.
+func (s *Store) People(ctx context.Context, after postern.UserID, limit int) ([]postern.Person, error) {
+	rows, err := s.query(ctx, `SELECT `+personColumns+` FROM people WHERE user_id > ? ORDER BY user_id LIMIT ?`, string(after), limit)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanPerson)
+}
+
+// DeletePerson forgets a person's address; false if nobody is known by that id.
+func (s *Store) DeletePerson(ctx context.Context, id postern.UserID) (ok bool, err error) {
+	err = s.Do(ctx, func(tx *Tx) error {
+		n, err := tx.exec(`DELETE FROM people WHERE user_id = ?`, string(id))
+		ok = n > 0
+		return err
+	})
+	return ok, err
+}
+
+// StopPerson keeps mail from a person until an operator lifts it. A person who was
+// known by his user id alone becomes known, so that the stop is kept. It tells
+// whether he had not been stopped before.
+func (tx *Tx) StopPerson(id postern.UserID, email string, why postern.StopReason, detail string) (fresh bool, err error) {
+	n, err := tx.exec(`INSERT INTO people (user_id, email, stopped, stopped_detail, stopped_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (user_id) DO UPDATE SET stopped = excluded.stopped, stopped_detail = excluded.stopped_detail, stopped_at = excluded.stopped_at
+WHERE people.stopped = ''`, string(id), email, string(why), detail, tx.now, tx.now)
+	return n > 0, err
+}
+
+// LiftPerson lets mail go out to a person again; false if he was not stopped.
+func (s *Store) LiftPerson(ctx context.Context, id postern.UserID) (ok bool, err error) {
+	err = s.Do(ctx, func(tx *Tx) error {
+		n, err := tx.exec(`UPDATE people SET stopped = '', stopped_detail = '', stopped_at = 0 WHERE user_id = ? AND stopped <> ''`, string(id))
+		ok = n > 0
+		return err
+	})
+	return ok, err
+}
+
+// Conversation is a channel and the mail thread that mirrors it.
+type Conversation struct {
+	ID       postern.ConversationID
+	Platform string
+	Channel  postern.ChannelID
+	Name     string
+	Subject  string // constant: mail programs thread by it
+	RootID   string // the synthetic Message-ID that every mail of the thread refers to
+}
+
+// Participant is a user in a conversation, as reached by mail. Times are zero for never.
+type Participant struct {
+	ID      postern.ParticipantID
+	User    postern.UserID
+	Muted   bool // asked for no mail from this conversation
+	Revoked bool // his reply address is no longer taken
+	// ReadAt is what the platform told of his reading in the chat itself.
+	ReadAt int64
+	// OwnReadAt is when we last moved his read mark; what the platform tells of that
+	// moment is our own echo.
+	OwnReadAt int64
+	// OwnReadUpto and OwnDeliveredUpto are the creation time of the newest message
+	// that our marks were meant to cover.
+	OwnReadUpto, OwnDeliveredUpto int64
+	Conversation
+}
+
+// signed reads an id that has 64 bits from a column that counts from -2^63.
+type signed postern.ParticipantID
+
+// Scan implements sql.Scanner.
+func (id *signed) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("an id of type %T", v)
+	}
+	*id = signed(n) //nolint:gosec // the same 64 bits
+	return nil
+}
+
+const participantColumns = `p.id, p.user_id, p.muted_at, p.revoked_at, COALESCE(r.read_at, 0), p.own_read_at, p.own_read_upto, p.own_delivered_upto,
+ c.id, c.platform, c.channel, c.name, c.subject, c.root_id FROM participants p JOIN conversations c ON c.id = p.conversation_id
+ LEFT JOIN reads r ON r.platform = c.platform AND r.channel = c.channel AND r.user_id = p.user_id`
+
+func (p *Participant) dest(muted, revoked *int64) []any {
+	return []any{(*signed)(&p.ID), &p.User, muted, revoked, &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
+		&p.Conversation.ID, &p.Platform, &p.Channel, &p.Name, &p.Subject, &p.RootID}
+}
+
+// Participant finds a participant by our id; false if there is none.
+func (s *Store) Participant(ctx context.Context, id postern.ParticipantID) (p Participant, ok bool, err error) {
+	var muted, revoked int64
+	ok, err = s.one(ctx, `SELECT `+participantColumns+` WHERE p.id = ?`, []any{int64(id)}, p.dest(&muted, &revoked)...)
+	p.Muted, p.Revoked = muted != 0, revoked != 0
+	return p, ok, err
+}
+
+// ParticipantOf finds a participant by channel and user; false if there is none yet.
+func (s *Store) ParticipantOf(ctx context.Context, platform string, ch postern.ChannelID, user postern.UserID) (p Participant, ok bool, err error) {
+	var muted, revoked int64
+	ok, err = s.one(ctx, `SELECT `+participantColumns+` WHERE c.platform = ? AND c.channel = ? AND p.user_id = ?`,
+		[]any{platform, string(ch), string(user)}, p.dest(&muted, &revoked)...)
+	p.Muted, p.Revoked = muted != 0, revoked != 0
+	return p, ok, err
+}
+
+// Participant finds a participant by our id, within a transaction.
+func (tx *Tx) Participant(id postern.ParticipantID) (p Participant, ok bool, err error) {
+	var muted, revoked int64
+	ok, err = tx.one(`SELECT `+participantColumns+` WHERE p.id = ?`, []any{int64(id)}, p.dest(&muted, &revoked)...)
+	p.Muted, p.Revoked = muted != 0, revoked != 0
+	return p, ok, err
+}
+
+// Person finds a person, within a transaction.
+func (tx *Tx) Person(id postern.UserID) (p postern.Person, ok bool, err error) {
+	var stopped int64
+	ok, err = tx.one(`SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p, &stopped)...)
+	p.StoppedAt = at(stopped)
+	return p, ok, err
+}
+
+// NewConversation is what EnsureParticipant needs for a conversation that is not
+// known yet. Subject and RootID never change afterwards.
+type NewConversation struct {
+	Platform string
+	Channel  postern.ChannelID
+	Name     string
+	Subject  string
+	RootID   string
+}
+
+// EnsureParticipant gives the participant of a channel and user, and makes him and
+// the conversation if they are new; id is the new participant's, random.
+func (tx *Tx) EnsureParticipant(c NewConversation, user postern.UserID, id postern.ParticipantID) (p Participant, err error) {
+	// Looked for first: ON CONFLICT DO UPDATE would lock the conversation's row every
+	// time, and all its members' mails would wait for one another.
+	p, ok, err := tx.participantOf(c, user)
+	if err != nil || ok && (c.Name == "" || c.Name == p.Name) {
+		return p, err
+	}
+	_, err = tx.exec(`INSERT INTO conversations (platform, channel, name, subject, root_id, created_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (platform, channel) DO UPDATE SET name = excluded.name WHERE conversations.name <> excluded.name AND excluded.name <> ''`,
+		c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, tx.now)
+	if err != nil {
+		return p, err
+	}
+	_, err = tx.exec(`INSERT INTO participants (id, conversation_id, user_id, created_at)
+SELECT ?, id, ?, ? FROM conversations WHERE platform = ? AND channel = ? ON CONFLICT (conversation_id, user_id) DO NOTHING`,
+		int64(id), string(user), tx.now, c.Platform, string(c.Channel))
+	if err != nil {
+		return p, err
+	}
+	p, ok, err = tx.participantOf(c, user)
+	if err == nil && !ok {
+		err = fmt.Errorf("participant of %s was not kept", c.Platform)
+	}
+	return p, err
+}
+
+func (tx *Tx) participantOf(c NewConversation, user postern.UserID) (p Participant, ok bool, err error) {
+	var muted, revoked int64
+	ok, err = tx.one(`SELECT `+participantColumns+` WHERE c.platform = ? AND c.channel = ? AND p.user_id = ?`,
+		[]any{c.Platform, string(c.Channel), string(user)}, p.dest(&muted, &revoked)...)
+	p.Muted, p.Revoked = muted != 0, revoked != 0
+	return p, ok, err
+}
+
+// SetMuted lets a participant out of a conversation's mail, or in again.
+func (s *Store) SetMuted(ctx context.Context, id postern.ParticipantID, muted bool) error {
+	return s.Do(ctx, func(tx *Tx) error {
+		when := int64(0)
+		if muted {
+			when = tx.now
+		}
+		_, err := tx.exec(`UPDATE participants SET muted_at = ? WHERE id = ?`, when, int64(id))
+		return err
+	})
+}
+
+// Revoke makes a participant's reply address worthless. Mail to it is held.
+func (s *Store) Revoke(ctx context.Context, id postern.ParticipantID) error {
+	return s.Do(ctx, func(tx *Tx) error {
+		_, err := tx.exec(`UPDATE participants SET revoked_at = ? WHERE id = ?`, tx.now, int64(id))
+		return err
+	})
+}
+
+// SawRead keeps what the platform told of a user's reading; the latest counts.
+func (tx *Tx) SawRead(platform string, ch postern.ChannelID, r postern.ReadMark) error {
+	_, err := tx.exec(`INSERT INTO reads (platform, channel, user_id, read_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (platform, channel, user_id) DO UPDATE SET read_at = excluded.read_at WHERE reads.read_at < excluded.read_at`,
+		platform, string(ch), string(r.User), ms(r.At))
+	return err
+}
+
+// ReadAt tells up to when a user has read a channel, as the platform told, in ms; 0 if
+// it never did.
+func (s *Store) ReadAt(ctx context.Context, platform string, ch postern.ChannelID, user postern.UserID) (read int64, err error) {
+	_, err = s.one(ctx, `SELECT read_at FROM reads WHERE platform = ? AND channel = ? AND user_id = ?`, []any{platform, string(ch), string(user)}, &read)
+	return read, err
+}
+
+// Marked keeps that we moved a participant's marks: over messages up to upto. What was
+// covered stays so.
+func (tx *Tx) Marked(id postern.ParticipantID, read bool, upto int64) error {
+	q := `UPDATE participants SET own_delivered_upto = ? WHERE id = ? AND own_delivered_upto < ?`
+	args := []any{upto, int64(id), upto}
+	if read {
+		q = `UPDATE participants SET own_read_upto = CASE WHEN own_read_upto < ? THEN ? ELSE own_read_upto END, own_read_at = ? WHERE id = ?`
+		args = []any{upto, upto, tx.now, int64(id)}
+	}
+	_, err := tx.exec(q, args...)
+	return err
+}

@@ -1,0 +1,316 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/postern-chat/postern"
+)
+
+// postgres is the dialect of PostgreSQL: any number of processes, two writers in each.
+type postgres struct{}
+
+const pgWriters = 2
+
+func (s *Store) openPostgres(ctx context.Context) error {
+	cfg, err := pgx.ParseConfig(s.cfg.Database)
+	if err != nil {
+		// pgx leaves the password out of this text.
+		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
+	}
+	s.dialect = postgres{}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "postern"
+	}
+	pool := func(n int, opts ...stdlib.OptionOpenDB) *sql.DB {
+		db := stdlib.OpenDB(*cfg, opts...)
+		db.SetMaxOpenConns(n)
+		db.SetMaxIdleConns(n)
+		s.close = append(s.close, db.Close)
+		return db
+	}
+	s.wdb, s.db = pool(pgWriters, stdlib.OptionAfterConnect(writing)), pool(s.cfg.MaxConnections)
+	if err := migratePostgres(ctx, s.db); err != nil {
+		return err
+	}
+	s.startWriters(pgWriters)
+	s.startBell(cfg)
+	return nil
+}
+
+// writing prepares a writer's connection. A commit must be on the disk when it is
+// answered. A process that is frozen or cut off in a transaction must not hold its rows
+// for longer than a lease.
+func writing(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '10s', false), set_config('lock_timeout', '10s', false),
+ set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`)
+	return err
+}
+
+func (postgres) rebind(query string) string { return numbered(query) }
+
+// begin names the isolation that release needs: it must see what was committed while
+// it waited for a lane's row, whatever the server's default is.
+func (postgres) begin() string { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
+func (postgres) alone() bool   { return true }
+
+func (postgres) alive(c *sql.Conn) bool {
+	alive := false
+	err := c.Raw(func(dc any) error {
+		if sc, ok := dc.(*stdlib.Conn); ok {
+			alive = !sc.Conn().IsClosed()
+		}
+		return nil
+	})
+	return alive && err == nil
+}
+
+// ownFaultPostgres tells whether PostgreSQL blames the statement or its values:
+// classes 22, 23, 42 and 54 (data, constraint, syntax, limits).
+func ownFaultPostgres(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || len(e.Code) != 5 {
+		return false
+	}
+	switch e.Code[:2] {
+	case "22", "23", "42", "54":
+		return true
+	}
+	return false
+}
+
+// conflictPostgres tells whether other transactions were in the way: a deadlock, or a
+// wait for a lock that took too long.
+func conflictPostgres(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001" || e.Code == "55P03")
+}
+
+// recordAll does everything in one statement, hence one round trip and no BEGIN:
+// events, in order of key so that two groups never wait for each other's keys
+// crosswise; then for those that were new the lanes, in order too; then, when all
+// lanes' rows are locked, the jobs, so that ids within a lane become visible in order.
+const recordAll = `WITH input AS MATERIALIZED (
+ SELECT nextval('events_id_seq') AS id, t.*
+ FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, n)
+), stored AS (
+ INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref)
+ SELECT id, source, dedup, digest, ?::bigint, body, content, ref FROM input ORDER BY dedup COLLATE "C", n
+ ON CONFLICT DO NOTHING RETURNING id
+), work AS MATERIALIZED (
+ SELECT j.*, stored.id AS event
+ FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(of, lane, kind, args, due, cap, n)
+ JOIN input ON input.n = j.of JOIN stored ON stored.id = input.id
+), woken AS (
+ INSERT INTO lanes (lane, due_at, cap_at)
+ SELECT lane, LEAST(MAX(due), (array_agg(cap ORDER BY n))[1]), (array_agg(cap ORDER BY n))[1] FROM work GROUP BY lane ORDER BY lane COLLATE "C"
+ ON CONFLICT (lane) DO UPDATE SET due_at = LEAST(lanes.cap_at, GREATEST(lanes.due_at, excluded.due_at)) RETURNING lane
+), added AS (
+ INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
+ SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
+)
+SELECT input.n, input.id, stored.id IS NULL FROM input LEFT JOIN stored ON stored.id = input.id`
+
+func (postgres) record(tx *Tx, in []*arrival) error {
+	n := len(in)
+	sources, keys, digests := make([]string, n), make([]*string, n), make([][]byte, n)
+	bodies, contents, refs := make([][]byte, n), make([][]byte, n), make([]string, n)
+	var jobs jobColumnsOf
+	for i, a := range in {
+		a.duplicate, a.replayed = false, false
+		sources[i], digests[i], bodies[i], contents[i], refs[i] = a.Source, a.Digest, a.Body, a.Content, a.Ref
+		if a.Dedup != "" {
+			keys[i] = &a.Dedup
+		}
+		for _, j := range a.Jobs {
+			jobs.append(newLaneJob(j, int64(i+1), tx.now))
+		}
+	}
+	type outcome struct {
+		n, id    int64
+		repeated bool
+	}
+	out, err := all(tx, func(r *sql.Rows) (o outcome, err error) { return o, r.Scan(&o.n, &o.id, &o.repeated) }, recordAll,
+		sources, keys, digests, bodies, contents, refs, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now)
+	if err != nil {
+		return err
+	}
+	repeats := map[string][]*arrival{}
+	for _, o := range out {
+		a := in[o.n-1]
+		if a.id = o.id; o.repeated {
+			repeats[a.Dedup] = append(repeats[a.Dedup], a)
+		}
+	}
+	if err := findFirsts(tx, repeats); err != nil {
+		return err
+	}
+	return noteArrivals(tx, in)
+}
+
+// findFirsts finds what arrivals repeat.
+func findFirsts(tx *Tx, repeats map[string][]*arrival) error {
+	if len(repeats) == 0 {
+		return nil
+	}
+	keys := slices.Sorted(maps.Keys(repeats))
+	type first struct {
+		id     int64
+		key    string
+		digest []byte
+	}
+	firsts, err := all(tx, func(r *sql.Rows) (f first, err error) { return f, r.Scan(&f.id, &f.key, &f.digest) },
+		`SELECT id, dedup, digest FROM events WHERE dedup = ANY(?::text[])`, keys)
+	if err != nil {
+		return err
+	}
+	for _, f := range firsts {
+		for _, a := range repeats[f.key] {
+			a.repeated(f.id, f.digest)
+		}
+		delete(repeats, f.key)
+	}
+	if len(repeats) > 0 { // taken away in between
+		return tx.fail(errors.New("what an arrival repeats is gone"))
+	}
+	return nil
+}
+
+func noteArrivals(tx *Tx, in []*arrival) error {
+	for _, a := range in {
+		if a.duplicate {
+			continue
+		}
+		for _, note := range a.Notes {
+			if err := tx.Note(note.of(a.id)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// jobColumnsOf are jobs as columns, for unnest.
+type jobColumnsOf struct {
+	events, dues, caps []int64
+	lanes, kinds       []string
+	args               [][]byte
+}
+
+func (c *jobColumnsOf) append(j laneJob) {
+	c.events, c.dues, c.caps = append(c.events, j.event), append(c.dues, j.due), append(c.caps, j.cap)
+	c.lanes, c.kinds, c.args = append(c.lanes, j.Lane), append(c.kinds, j.Kind), append(c.args, j.Args)
+}
+
+// add is the second half of recordAll.
+func (postgres) add(tx *Tx, jobs []laneJob) error {
+	var c jobColumnsOf
+	for _, j := range jobs {
+		c.append(j)
+	}
+	_, err := tx.exec(`WITH work AS MATERIALIZED (
+ SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(event, lane, kind, args, due, cap, n)
+), woken AS (
+ INSERT INTO lanes (lane, due_at, cap_at)
+ SELECT lane, LEAST(MAX(due), (array_agg(cap ORDER BY n))[1]), (array_agg(cap ORDER BY n))[1] FROM work GROUP BY lane ORDER BY lane COLLATE "C"
+ ON CONFLICT (lane) DO UPDATE SET due_at = LEAST(lanes.cap_at, GREATEST(lanes.due_at, excluded.due_at)) RETURNING lane
+)
+INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
+SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n`,
+		c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, tx.now)
+	return err
+}
+
+func (postgres) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
+	query := `SELECT lane, fence, poked FROM lanes WHERE lane = ANY(?::text[])`
+	if lock {
+		query += ` ORDER BY lane COLLATE "C" FOR UPDATE`
+	}
+	held := make(map[string]heldLane, len(lanes))
+	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var lane string
+		var h heldLane
+		err = r.Scan(&lane, &h.fence, &h.poked)
+		held[lane] = h
+		return struct{}{}, err
+	}, query, lanes)
+	return held, err
+}
+
+func (postgres) finish(tx *Tx, jobs []int64) error {
+	_, err := tx.exec(`DELETE FROM jobs WHERE id = ANY(?::bigint[])`, jobs)
+	return err
+}
+
+// release recomputes when lanes are due. It stands in a statement of its own after
+// hold has locked the rows: only so does it see the jobs that were added meanwhile.
+func (postgres) release(tx *Tx, lanes []string) error {
+	heads := make(map[string]laneHead, len(lanes))
+	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var lane string
+		var h laneHead
+		err = r.Scan(&lane, &h.kind, &h.due, &h.cap, &h.latest)
+		heads[lane] = h
+		return struct{}{}, err
+	}, `SELECT h.* FROM unnest(?::text[]) AS l(lane) CROSS JOIN LATERAL
+(SELECT lane, kind, due_at, cap_at, `+latestDue+` FROM jobs WHERE jobs.lane = l.lane ORDER BY id LIMIT 1) AS h`, lanes, tx.now)
+	if err != nil {
+		return err
+	}
+	var empty, open []string
+	var dues, caps []int64
+	for _, lane := range lanes {
+		h, ok := heads[lane]
+		if !ok {
+			empty = append(empty, lane)
+			continue
+		}
+		due, limit := dueOf(h, tx.held[lane].poked, tx.now)
+		open, dues, caps = append(open, lane), append(dues, due), append(caps, limit)
+	}
+	if len(empty) > 0 {
+		if _, err := tx.exec(`DELETE FROM lanes WHERE lane = ANY(?::text[])`, empty); err != nil {
+			return err
+		}
+	}
+	if len(open) > 0 {
+		_, err = tx.exec(`UPDATE lanes SET due_at = u.due, cap_at = u.cap, fence = 0, poked = ''
+FROM unnest(?::text[], ?::bigint[], ?::bigint[]) AS u(lane, due, cap) WHERE lanes.lane = u.lane`, open, dues, caps)
+	}
+	return err
+}
+
+func (postgres) extend(tx *Tx, leases []*Lease, until int64) error {
+	lanes, fences := make([]string, len(leases)), make([]int64, len(leases))
+	for i, l := range leases {
+		lanes[i], fences[i] = l.Lane, l.fence
+	}
+	_, err := tx.exec(`WITH mine AS MATERIALIZED (SELECT lanes.lane FROM lanes JOIN unnest(?::text[], ?::bigint[]) AS u(lane, fence)
+ ON lanes.lane = u.lane AND lanes.fence = u.fence ORDER BY lanes.lane COLLATE "C" FOR UPDATE OF lanes)
+UPDATE lanes SET due_at = ?, cap_at = ? FROM mine WHERE lanes.lane = mine.lane`, lanes, fences, until, until)
+	return err
+}
+
+func (postgres) claim(tx *Tx, until, fence int64, max int) ([]string, error) {
+	return all(tx, scanString, `WITH due AS MATERIALIZED (SELECT lane FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED)
+UPDATE lanes SET due_at = ?, cap_at = ?, fence = ?, poked = '' FROM due WHERE lanes.lane = due.lane RETURNING lanes.lane`, tx.now, max, until, until, fence)
+}
+
+func (postgres) jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error) {
+	rows, err := s.query(ctx, `SELECT `+jobColumns+` FROM unnest(?::text[]) AS l(lane)
+CROSS JOIN LATERAL (SELECT id, SUM(size) OVER (ORDER BY id) - size AS before FROM
+ (SELECT jobs.id, COALESCE(octet_length(body), 0) + COALESCE(octet_length(content), 0) AS size
+  FROM jobs LEFT JOIN events ON events.id = jobs.event_id WHERE jobs.lane = l.lane ORDER BY jobs.id LIMIT ?) AS sizes) AS few
+JOIN jobs j ON j.id = few.id LEFT JOIN events e ON e.id = j.event_id WHERE few.before < ? ORDER BY j.id`, lanes, per, perLaneBytes)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanJob)
+}

@@ -1,0 +1,298 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postern-chat/postern"
+)
+
+// Config says where the memory is kept and how it is worked.
+type Config struct {
+	// Database is "sqlite:FILE" or "postgres://...".
+	Database string
+	// MaxConnections bounds the readers' connections; the writers' come on top (one on
+	// SQLite; two, and one that listens, on PostgreSQL). 0 = 8, at least 2.
+	MaxConnections int
+	// Lease is how long a lane stays with a worker that does not extend it; 0 = 10 s.
+	// A dead owner's lanes are taken up after this time.
+	Lease time.Duration
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+	// Logger hears of what is repaired or retried here; nil = silence.
+	Logger *slog.Logger
+}
+
+// Store is the memory. Its methods are safe for concurrent use. Errors are
+// Temporary when the database cannot be reached or is full.
+type Store struct {
+	cfg     Config
+	dialect dialect
+	db      *sql.DB // readers
+	wdb     *sql.DB // writers
+	reads   statements
+	writers []*writer
+	wake    chan struct{} // a lane became due here
+	bell    *bell         // tells other replicas; nil where there are none
+	soon    chan Note
+	// stopNotes ends the writing of notes that nobody waits for.
+	stopNotes func()
+	close     []func() error
+	once      sync.Once
+}
+
+// dialect is what differs between the databases.
+type dialect interface {
+	// rebind turns ? into the database's own placeholders.
+	rebind(query string) string
+	// begin is the statement that opens a writing transaction.
+	begin() string
+	// alone tells that record needs no transaction around it, and gets none.
+	alone() bool
+	// record stores arrivals in one go, lanes before jobs.
+	record(tx *Tx, in []*arrival) error
+	// hold tells what lanes are, which are in order, and locks their rows if asked to.
+	hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error)
+	// finish takes jobs out of their lanes.
+	finish(tx *Tx, jobs []int64) error
+	// add puts jobs into lanes; they are in order of lane.
+	add(tx *Tx, jobs []laneJob) error
+	// release gives lanes back, whose rows are locked: due when their next job is, or
+	// gone if there is none.
+	release(tx *Tx, lanes []string) error
+	// extend moves the end of leases, which are in order of lane.
+	extend(tx *Tx, leases []*Lease, until int64) error
+	// claim leases due lanes; fence is unique to this call.
+	claim(tx *Tx, until, fence int64, max int) ([]string, error)
+	// jobs reads the head of each lane, at most per jobs each.
+	jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error)
+	// alive tells whether a connection is of use after an error.
+	alive(c *sql.Conn) bool
+}
+
+// Open opens the database, brings its tables up to date and, where nobody else can
+// be at work on it, takes up at once what an earlier process left behind.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = 10 * time.Second
+	}
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = 8
+	}
+	cfg.MaxConnections = max(cfg.MaxConnections, 2) // one migrates while another holds the lock
+	s := &Store{cfg: cfg, wake: make(chan struct{}, 1)}
+	var err error
+	switch scheme, rest, _ := strings.Cut(cfg.Database, ":"); scheme {
+	case "sqlite":
+		err = s.openSQLite(ctx, rest)
+	case "postgres", "postgresql":
+		err = s.openPostgres(ctx)
+	default:
+		err = postern.Errorf(postern.Denied, "store.open", "database is neither sqlite:FILE nor postgres://...")
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.startNotes()
+	return s, nil
+}
+
+// Close ends the writers after what is queued is written, and closes the database.
+func (s *Store) Close() error {
+	var errs []error
+	s.once.Do(func() {
+		if s.stopNotes != nil {
+			s.stopNotes()
+		}
+		for _, w := range s.writers {
+			w.stop()
+		}
+		for i := len(s.close) - 1; i >= 0; i-- {
+			errs = append(errs, s.close[i]())
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.db.PingContext(ctx); err != nil {
+		return fault("store.ping", err)
+	}
+	return nil
+}
+
+// Do runs fn in a transaction, together with others'. fn may be run again after a
+// conflict, so it may only write through tx and set what it sets anew each time.
+func (s *Store) Do(ctx context.Context, fn func(tx *Tx) error) error {
+	return s.writer("").do(ctx, fn)
+}
+
+func (s *Store) now() int64 { return s.cfg.Now().UnixMilli() }
+
+func (s *Store) writer(lane string) *writer {
+	if len(s.writers) == 1 {
+		return s.writers[0]
+	}
+	// The same lane goes to the same writer: within this process two groups never wait
+	// for each other's rows.
+	h := uint32(2166136261)
+	for i := range len(lane) {
+		h = (h ^ uint32(lane[i])) * 16777619
+	}
+	return s.writers[h%uint32(len(s.writers))]
+}
+
+// signal tells the local workers that a lane may be due.
+func (s *Store) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// added tells everybody's workers that a lane may be due.
+func (s *Store) added() {
+	s.signal()
+	if s.bell != nil {
+		select {
+		case s.bell.ring <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// statements keeps prepared statements of a pool by their text. The texts are
+// constants of this package (lists of values have three lengths), so there are few.
+type statements struct {
+	mu sync.RWMutex
+	m  map[string]*sql.Stmt
+}
+
+func (c *statements) get(ctx context.Context, s *Store, query string) (*sql.Stmt, error) {
+	c.mu.RLock()
+	st := c.m[query]
+	c.mu.RUnlock()
+	if st != nil {
+		return st, nil
+	}
+	st, err := s.db.PrepareContext(ctx, s.dialect.rebind(query))
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.m[query]; old != nil {
+		_ = st.Close()
+		return old, nil
+	}
+	if c.m == nil {
+		c.m = map[string]*sql.Stmt{}
+	}
+	c.m[query] = st
+	return st, nil
+}
+
+// query reads outside any transaction.
+func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := s.reads.get(ctx, s, query)
+	if err != nil {
+		return nil, fault("store.read", err)
+	}
+	rows, err := st.QueryContext(ctx, clean(args)...)
+	if err != nil {
+		return nil, fault("store.read", err)
+	}
+	return rows, nil
+}
+
+// one reads one row into dest; false if there is none.
+func (s *Store) one(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
+	st, err := s.reads.get(ctx, s, query)
+	if err != nil {
+		return false, fault("store.read", err)
+	}
+	return found(st.QueryRowContext(ctx, clean(args)...).Scan(dest...))
+}
+
+func found(err error) (bool, error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fault("store.read", err)
+	}
+	return true, nil
+}
+
+// collect reads all rows with scan.
+func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	defer func() { _ = rows.Close() }()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, fault("store.read", err)
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fault("store.read", err)
+	}
+	return out, nil
+}
+
+// fault gives an error of the database a kind. What the database said about the
+// statement itself is Internal: saying the same again is of no use for long.
+func fault(op string, err error) error {
+	var e *postern.Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	kind := postern.Temporary
+	if ownFaultSQLite(err) || ownFaultPostgres(err) {
+		kind = postern.Internal
+	}
+	return &postern.Error{Kind: kind, Op: op, Err: err}
+}
+
+// numbered turns ? into $1, $2, ...
+func numbered(query string) string {
+	var b strings.Builder
+	n := 0
+	for i := range len(query) {
+		if query[i] == '?' {
+			n++
+			fmt.Fprintf(&b, "$%d", n)
+			continue
+		}
+		b.WriteByte(query[i])
+	}
+	return b.String()
+}
+
+func ms(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func at(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
