@@ -80,6 +80,15 @@ func newHouse(t testing.TB, set ...func(*Config)) *house {
 	return h
 }
 
+// fresh begins anew with what was not there before, in the same store: its own platform.
+func (h *house) fresh() {
+	h.PlatformName = "fake" + h.next()
+	h.now = h.now.Add(time.Hour)
+	h.chat.messages, h.chat.posts, h.chat.marks = nil, nil, nil
+	h.mail.sent, h.mail.tries = nil, nil
+	h.put(postern.Person{UserID: "bob", Email: bobsAddress, Name: "Bob"})
+}
+
 func (h *house) must(err error) {
 	h.t.Helper()
 	if err != nil {
