@@ -225,15 +225,21 @@ func plainName(s string) string {
 	}
 }
 
-// plainStyle is a style without spaces after colons and without case, its
-// border widths left out, so that one rule fits Outlook's many versions.
+// plainStyle is a style in lower case without the spaces after its colons,
+// semicolons and commas.
 func plainStyle(s string) string {
-	if len(s) > 600 {
-		s = s[:600]
+	b := make([]byte, 0, 128)
+	for i := 0; i < len(s) && len(b) < 600; i++ {
+		c := lowerASCII(s[i])
+		if c == '\n' || c == '\r' {
+			c = ' '
+		}
+		if n := len(b); c == ' ' && n > 0 && (b[n-1] == ':' || b[n-1] == ';' || b[n-1] == ',') {
+			continue
+		}
+		b = append(b, c)
 	}
-	s = strings.ToLower(s)
-	s = strings.NewReplacer(": ", ":", "; ", ";", ", ", ",", "\n", " ", "\r", "").Replace(s)
-	return s
+	return string(b)
 }
 
 // hidden tells whether an element is not shown: preheaders, tracking pixels.

@@ -9,6 +9,10 @@ import (
 // footers finds, in each run of the author's lines, what the author did not
 // write: device footers, signature blocks, legal text, list footers.
 func (d *doc) footers() {
+	d.first = 0
+	for d.first < len(d.lines) && !d.lines[d.first].own() {
+		d.first++
+	}
 	for i := 0; i < len(d.lines); {
 		if !d.lines[i].own() {
 			i++
@@ -25,6 +29,7 @@ func (d *doc) footers() {
 
 // segment handles the author's lines from i up to j.
 func (d *doc) segment(i, j int) {
+	above := false // the author has words above
 	for k := i; k < j; k++ {
 		l := &d.lines[k]
 		if l.kind != "" || l.blank() {
@@ -34,12 +39,14 @@ func (d *doc) segment(i, j int) {
 		case l.mark == markSignature:
 			d.set(k, k+1, Signature, "client", .9)
 		case isDevice(d.text(k), l.fold):
-			d.device(i, k, j)
+			d.device(k, j, above)
 		case d.isListFooter(k):
 			d.dropRuleAbove(i, k, ListFooter)
 			d.set(k, d.listEnd(k, j), ListFooter, "list footer", .9)
 		case isDisclaimer(l.fold):
 			d.set(k, d.disclaimerEnd(k, j), Disclaimer, "legal text", .8)
+		default:
+			above = true
 		}
 	}
 	d.signature(i, j)
@@ -50,9 +57,9 @@ func (d *doc) segment(i, j int) {
 // device cuts a device footer. Telephones that quote without any mark put the
 // quoted mail below it: what stands there, behind a blank line, is history if
 // the author's words stand above.
-func (d *doc) device(i, k, j int) {
+func (d *doc) device(k, j int, above bool) {
 	d.set(k, k+1, DeviceFooter, "device", .9)
-	if d.prevOwn(k) < i || k+1 >= j || !d.lines[k+1].blank() {
+	if !above || k+1 >= j || !d.lines[k+1].blank() {
 		return
 	}
 	if n := d.nextText(k + 1); n < j && !isDelimiter(d.lines[n].fold) && !isDevice(d.text(n), d.lines[n].fold) {
@@ -62,6 +69,9 @@ func (d *doc) device(i, k, j int) {
 
 // signature cuts what stands under a delimiter, if it looks like a signature.
 func (d *doc) signature(i, j int) {
+	if i == d.first && i == d.nextText(0) {
+		i++ // nothing above it can be signed
+	}
 	for k := i; k < j; k++ {
 		l := &d.lines[k]
 		if l.kind != "" || l.blank() {
@@ -155,7 +165,7 @@ func (d *doc) byeAbove(i, k int) bool {
 func (d *doc) likeSignature(i, j, most int) bool {
 	n, long := 0, 0
 	rule := i > 0 && isRule(d.lines[i-1].fold)
-	for ; i < j; i++ {
+	for ; i < j && n <= most; i++ {
 		l := &d.lines[i]
 		if l.kind != "" || l.blank() {
 			continue
@@ -206,7 +216,7 @@ func (d *doc) trailingRules(i, j int) {
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		if !isRule(l.fold) && !isDelimiter(l.fold) || d.prevOwn(k) < 0 {
+		if !isRule(l.fold) && !isDelimiter(l.fold) || k == i {
 			return
 		}
 		d.set(k, k+1, Signature, "rule", .7)
@@ -243,7 +253,7 @@ func isDevice(text, f string) bool {
 		return false
 	}
 	f = strings.Trim(withoutLinks(f), " .*_-<>()[]|!\"'")
-	if f == "" || len(f) > 90 {
+	if f == "" || utf8.RuneCountInString(f) > 90 {
 		return false
 	}
 	opener := deviceOpener(f)
@@ -251,15 +261,15 @@ func isDevice(text, f string) bool {
 		return false
 	}
 	rest := strings.Replace(f, opener, " ", 1)
-	known := false
+	known := 0
 	for _, p := range products {
 		if hasProduct(rest, p) {
 			rest = strings.Replace(rest, p, " ", 1)
-			known = true
+			known++
 		}
 	}
-	if known {
-		return len(strings.Fields(rest)) <= 5 && !strings.ContainsAny(rest, ",;:")
+	if known > 0 {
+		return len(strings.Fields(rest)) <= 6 && (known > 1 || !strings.ContainsAny(rest, ",;:"))
 	}
 	return strings.HasPrefix(f, opener) && likeProduct(text, len(strings.Fields(opener)))
 }
@@ -267,20 +277,30 @@ func isDevice(text, f string) bool {
 // deviceOpener finds the longest words that such a footer has, at its beginning
 // or, as some languages have it, at its end.
 func deviceOpener(f string) string {
-	opener := ""
-	for _, o := range words().device {
-		if len(o) <= len(opener) {
-			continue
-		}
-		i := strings.Index(f, o)
-		if i < 0 || i > 4 && len(f)-i-len(o) > 4 {
-			continue
-		}
-		if containsWord(f, o) {
-			opener = o
+	lx := words()
+	best := ""
+	try := func(list []string, fits func(string) bool) {
+		for _, o := range list {
+			if len(o) > len(best) && fits(o) && containsWord(f, o) {
+				best = o
+			}
 		}
 	}
-	return opener
+	try(lx.deviceFirst[firstWord(f)], func(o string) bool { return strings.HasPrefix(f, o) })
+	try(lx.deviceLast[lastWord(f)], func(o string) bool { return strings.HasSuffix(f, o) })
+	if best == "" && !ascii(f) {
+		try(lx.deviceCJK, func(o string) bool { return strings.Contains(f, o) })
+	}
+	return best
+}
+
+func ascii(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // hasProduct tells whether s names a product, as a word or as the beginning of
@@ -297,7 +317,7 @@ func hasProduct(s, p string) bool {
 	if i > 0 && isLetter(s[i-1]) && s[i-1] < 0x80 {
 		return false
 	}
-	return end == len(s) || !isLetter(s[end]) || s[end] >= 0xE0 || len(p) >= 6 && p != "mobile" || p == "ipad"
+	return end == len(s) || !isLetter(s[end]) || s[end] >= 0xE0 || len(p) >= 6 && p != "mobile" || p == "ipad" || p == "iphon"
 }
 
 // likeProduct tells whether the words behind an opener and a "my" are a name
@@ -390,8 +410,16 @@ func isBanner(f string) bool {
 	if len(f) > 900 {
 		return false
 	}
-	f = strings.TrimLeft(f, " *_[({|<!#~-=")
-	return hasAny(f, bannerOutside) && (hasAnyPrefix(f, bannerOpeners) || count(f, bannerAdvice) >= 2)
+	f = strings.Trim(f, " *_[({|<!#~-=])}>:.")
+	for _, b := range bannerAlone {
+		if f == b {
+			return true
+		}
+	}
+	if !hasAny(f, bannerOutside) {
+		return false
+	}
+	return hasAny(f, bannerPhrases) || hasAnyPrefix(f, bannerOpeners) && count(f, bannerAdvice) >= 2
 }
 
 // isDisclaimer tells whether a folded line is, or begins, legal text.

@@ -37,7 +37,7 @@ func (f *Forward) readHeader(d *doc, i, last int) {
 		if l.blank() {
 			continue
 		}
-		k, _ := labelOf(l.fold)
+		k := l.label
 		text := d.text(i)
 		if k == fieldNone {
 			if into != nil {

@@ -58,6 +58,7 @@ type walker struct {
 	open  string          // Markdown's mark that is due before the next word
 	blank bool            // a blank line is due before the next one
 	wrote bool            // something was written
+	above int             // depth of the line above
 	mark  mark            // of the line being written
 
 	state walkState
@@ -346,10 +347,12 @@ func (w *walker) line() {
 	if t := strings.TrimSpace(s); t == "" || t == "-" && strings.HasPrefix(s, "- ") {
 		return
 	}
-	prefix := strings.Repeat("> ", min(w.state.depth, 40))
+	depth := min(w.state.depth, 40)
+	prefix := strings.Repeat("> ", depth)
 	if w.blank && w.wrote {
-		w.emit(strings.TrimRight(prefix, " "), w.state.mark)
+		w.emit(strings.TrimRight(strings.Repeat("> ", min(depth, w.above)), " "), markNone)
 	}
+	w.above = depth
 	m := w.mark
 	switch {
 	case w.from:

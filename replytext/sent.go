@@ -161,6 +161,7 @@ func (e *evidence) cover(d *doc) {
 			for ; i < end; i++ {
 				if d.lines[i].mark != markFrom {
 					d.lines[i].mark = markSent
+					d.final = i + 1
 				}
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/postern-chat/postern/sandbox/mailbox"
@@ -39,6 +40,8 @@ type Config struct {
 	Hooks Hooks
 	// Domain is the one that mail is sent from; default mg.postern.example.
 	Domain string
+	// Quiet is the gateway's quiet window, which the page tells; default 2 s.
+	Quiet time.Duration
 	// Empty leaves out the people and the channel of the story.
 	Empty  bool
 	Logger *slog.Logger
@@ -103,6 +106,8 @@ type World struct {
 	page    net.Listener
 	servers []*http.Server
 	closers []func() error
+
+	mu sync.Mutex // guards Channel once the page is served
 }
 
 // Start starts a world on loopback. The gateway need not answer yet.
@@ -112,6 +117,9 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Quiet == 0 {
+		cfg.Quiet = quietHint
 	}
 	if cfg.Seed == 0 {
 		cfg.Seed = time.Now().UnixNano() & 0x7fffffff
@@ -249,7 +257,9 @@ func (w *World) tellStory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.mu.Lock()
 	w.Channel = made.URL
+	w.mu.Unlock()
 	return w.Chat.SetPresence("ana", true)
 }
 

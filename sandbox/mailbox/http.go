@@ -261,7 +261,7 @@ func (s *Server) getHTML(w http.ResponseWriter, r *http.Request) (any, error) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	doc := m.parsed.HTML
 	if doc == "" {
-		doc = "<pre style=\"white-space:pre-wrap\">" + html.EscapeString(m.parsed.Text) + "</pre>"
+		doc = "<!doctype html><meta name=\"color-scheme\" content=\"light dark\"><pre style=\"margin:16px;white-space:pre-wrap;font:15px/1.5 system-ui,sans-serif\">" + html.EscapeString(m.parsed.Text) + "</pre>"
 	}
 	for i, f := range m.parsed.Files {
 		if f.ContentID != "" {

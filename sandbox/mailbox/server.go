@@ -184,7 +184,7 @@ func (s *Server) box(address string) *box {
 	return b
 }
 
-// Reset throws all mailboxes away.
+// Reset throws all mailboxes away. Numbers go on, so that no id comes twice.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +196,7 @@ func (s *Server) Reset() {
 			}
 		}
 	}
-	s.boxes, s.order, s.log, s.seq = map[string]*box{}, nil, nil, 0
+	s.boxes, s.order, s.log = map[string]*box{}, nil, nil
 }
 
 // Deliver puts a mail into the recipient's mailbox, and lets the person's
