@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,8 @@ import (
 
 // Config says where the gateway is and how the world behaves.
 type Config struct {
-	// GatewayURL is where the gateway answers, without a slash at its end.
+	// GatewayURL is where the gateway answers, without a slash at its end. It may be
+	// empty: a world without a gateway serves the tests of other programs.
 	GatewayURL string
 	// Seed makes ids, tokens and chances repeatable; 0 draws one.
 	Seed int64
@@ -31,6 +33,13 @@ type Config struct {
 	PageAddr string
 	// SMTPAddr is where mail is taken; default Host and any free port.
 	SMTPAddr string
+	// IMAPAddr is where mail is read; default Host and any free port.
+	IMAPAddr string
+	// Hooks are where the emulators post when there is no GatewayURL, or elsewhere
+	// than there.
+	Hooks Hooks
+	// Domain is the one that mail is sent from; default mg.postern.example.
+	Domain string
 	// Quiet is the gateway's quiet window, which the page tells; default 2 s.
 	Quiet time.Duration
 	// Empty leaves out the people and the channel of the story.
@@ -38,17 +47,38 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Hooks are the URLs that the emulators post to. An empty one is the gateway's; without
+// a gateway nothing is posted there.
+type Hooks struct {
+	Sendbird string // every webhook of the chat
+	Inbound  string // Mailgun's route for all mail to the domain; raw if it ends in /mime, else parsed
+	Events   string // Mailgun's webhooks: delivered, opened, failed ...
+}
+
+// below fills in the gateway's paths.
+func (h Hooks) below(gateway string) Hooks {
+	if gateway == "" {
+		return h
+	}
+	return Hooks{
+		Sendbird: cmp.Or(h.Sendbird, gateway+"/hooks/sendbird"),
+		Inbound:  cmp.Or(h.Inbound, gateway+"/hooks/mailgun/inbound/mime"),
+		Events:   cmp.Or(h.Events, gateway+"/hooks/mailgun/events"),
+	}
+}
+
 // Addresses is everything somebody needs who wants to use the world: what `postern
 // sandbox --headless` prints.
 type Addresses struct {
 	Page        string `json:"page,omitempty"` // where a newcomer plays
-	Gateway     string `json:"gateway"`
+	Gateway     string `json:"gateway,omitempty"`
 	SendbirdAPI string `json:"sendbird_api"` // Platform API, with /v3
 	Sendbird    string `json:"sendbird"`     // its control plane is at /_emulator/
 	MailgunAPI  string `json:"mailgun_api"`  // without a version
 	Mailgun     string `json:"mailgun"`      // its control plane is at /_emulator/
 	Mailboxes   string `json:"mailboxes"`    // everybody's mail as JSON
 	SMTP        string `json:"smtp"`         // host:port; whatever is mailed to a reply address arrives
+	IMAP        string `json:"imap"`         // host:port; read as anybody of the cast, with any password
 	AppID       string `json:"app_id"`
 	APIToken    string `json:"api_token"`
 	Domain      string `json:"domain"`
@@ -60,8 +90,9 @@ type Addresses struct {
 	Seed        int64  `json:"seed"`
 }
 
-// domain is reserved for examples (RFC 2606): nothing of the sandbox can reach anybody.
-const domain = "mg.postern.example"
+// defaultDomain is reserved for examples (RFC 2606): nothing of the sandbox can reach
+// anybody.
+const defaultDomain = "mg.postern.example"
 
 // World is a running world. Close it.
 type World struct {
@@ -93,13 +124,14 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	if cfg.Seed == 0 {
 		cfg.Seed = time.Now().UnixNano() & 0x7fffffff
 	}
+	cfg.Hooks = cfg.Hooks.below(cfg.GatewayURL)
 	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	w.Gateway, w.Domain, w.Seed = cfg.GatewayURL, domain, cfg.Seed
+	w.Gateway, w.Domain, w.Seed = cfg.GatewayURL, cmp.Or(cfg.Domain, defaultDomain), cfg.Seed
 	if err := w.startChat(); err != nil {
 		return w, err
 	}
@@ -134,7 +166,7 @@ func (w *World) serve(ln net.Listener, h http.Handler) string {
 func (w *World) startChat() error {
 	chat, err := sendbird.New(sendbird.Config{
 		Seed: w.cfg.Seed, Logger: w.cfg.Logger,
-		Webhook: sendbird.Webhook{URL: w.Gateway + "/hooks/sendbird", IncludeMembers: true},
+		Webhook: sendbird.Webhook{URL: w.cfg.Hooks.Sendbird, IncludeMembers: true},
 	})
 	if err != nil {
 		return err
@@ -160,7 +192,7 @@ func (w *World) startMail() error {
 	w.SendingKey, w.AccountKey, w.SigningKey = "key-sandbox-sending", "key-sandbox-account", "key-sandbox-signing"
 	var boxes *mailbox.Server
 	w.Mail, err = mailgun.New(mailgun.Config{
-		Domains: []string{domain}, AccountKey: w.AccountKey, SendingKey: w.SendingKey, SigningKey: w.SigningKey,
+		Domains: []string{w.Domain}, AccountKey: w.AccountKey, SendingKey: w.SendingKey, SigningKey: w.SigningKey,
 		Seed: uint64(w.cfg.Seed), PublicURL: w.Mailgun, Logger: w.cfg.Logger, Timing: mailgun.Timing{Compress: 60},
 		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error {
 			return boxes.Deliver(ctx, from, to, raw)
@@ -175,10 +207,14 @@ func (w *World) startMail() error {
 	}
 	w.People, w.closers = boxes, append(w.closers, boxes.Close)
 	w.serve(ln, w.Mail.Handler())
-	if _, err := w.Mail.AddRoute(0, `match_recipient(".*@`+domain+`")`, `forward("`+w.Gateway+`/hooks/mailgun/inbound/mime")`, "stop()"); err != nil {
-		return err
+	if hook := w.cfg.Hooks.Inbound; hook != "" {
+		if _, err := w.Mail.AddRoute(0, `match_recipient(".*@`+w.Domain+`")`, `forward("`+hook+`")`, "stop()"); err != nil {
+			return err
+		}
 	}
-	w.Mail.AddWebhook(domain, w.Gateway+"/hooks/mailgun/events")
+	if hook := w.cfg.Hooks.Events; hook != "" {
+		w.Mail.AddWebhook(w.Domain, hook)
+	}
 	return w.startMailboxes(boxes)
 }
 
@@ -194,6 +230,12 @@ func (w *World) startMailboxes(boxes *mailbox.Server) error {
 	}
 	w.SMTP = smtp.Addr().String()
 	go func() { _ = boxes.ServeSMTP(smtp) }() // ends with Close
+	imap, err := w.listen(w.cfg.IMAPAddr)
+	if err != nil {
+		return err
+	}
+	w.IMAP = imap.Addr().String()
+	go func() { _ = boxes.ServeIMAP(imap) }() // ends with Close
 	return nil
 }
 
