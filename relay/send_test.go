@@ -38,7 +38,7 @@ func (h *house) only() sent {
 }
 
 func TestNextLook(t *testing.T) {
-	r := &Rules{Config{UnsureAfter: 35 * time.Minute}}
+	r := &Rules{Config: Config{UnsureAfter: 35 * time.Minute}}
 	var at []time.Duration
 	for since := time.Duration(0); len(at) < 6; {
 		since += r.nextLook(since)
