@@ -111,8 +111,8 @@ func (d *doc) deeper(i, j int) bool {
 }
 
 // unmarkedEnd is the end of our words, quoted without marks from line j on.
-// Below them stands older history, unless the
-// author wrote nothing above, or has answers between our words.
+// Below them stands older history, unless the author wrote nothing above, or
+// has answers between our words.
 func (d *doc) unmarkedEnd(j int) int {
 	end := d.runEnd(j)
 	if d.final > end || !d.seen {
@@ -177,8 +177,12 @@ func (d *doc) fromHere(i int) int {
 		d.set(i, b.last+1, Attribution, "client", .97)
 		i = b.last + 1
 	}
-	d.set(i, len(d.lines), Quote, "client", .97)
-	return len(d.lines)
+	end := len(d.lines)
+	if j = d.nextText(i); j < end && d.lines[j].mark == markSent {
+		end = d.unmarkedEnd(j)
+	}
+	d.set(i, end, Quote, "client", .97)
+	return end
 }
 
 // runEnd is the end of a run of quoted lines that begins in line i: blank lines
