@@ -13,7 +13,7 @@ func (d *doc) device(k, j int, above bool) {
 	if !above || k+1 >= j || !d.lines[k+1].blank() {
 		return
 	}
-	if n := d.nextText(k + 1); n < j && !isDelimiter(d.lines[n].fold) && !isDevice(d.text(n), d.lines[n].fold) {
+	if n := d.nextText(k + 1); n < j && !isDashes(d.lines[n].fold) && !isDevice(d.text(n), d.lines[n].fold) {
 		d.set(n, j, Quote, "below device footer", .55)
 	}
 }

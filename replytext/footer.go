@@ -64,11 +64,11 @@ func (d *doc) signature(i, j int) {
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		switch delimiter := isDelimiter(l.fold); {
+		switch delimiter := isDelimiter(d.text(k), l.fold); {
 		case delimiter && d.likeSignature(k+1, j, 16):
 			d.set(k, j, Signature, "delimiter", .9)
 			return
-		case !delimiter && isRule(l.fold) && d.signatureRule(i, k, j):
+		case !delimiter && (isRule(l.fold) || isDashes(l.fold)) && d.signatureRule(i, k, j):
 			d.set(k, j, Signature, "rule", .7)
 			return
 		}
@@ -112,9 +112,14 @@ func dashedName(s string) bool {
 	return true
 }
 
-// isDelimiter knows the delimiter of RFC 3676 section 4.3 and what editors and
-// telephones make of it: one dash too few or too many, a long dash.
-func isDelimiter(f string) bool {
+// isDelimiter knows the delimiter of RFC 3676 section 4.3, also without its
+// space, and the long dash that editors make of it.
+func isDelimiter(text, f string) bool {
+	return f == "--" || f == "-" && strings.TrimSpace(text) != "-"
+}
+
+// isDashes knows short rows of dashes, which end nothing by themselves.
+func isDashes(f string) bool {
 	return f == "--" || f == "---" || f == "-" || f == "__"
 }
 
@@ -158,10 +163,10 @@ func (d *doc) likeSignature(i, j, most int) bool {
 			continue
 		}
 		n++
-		if len(l.fold) > 110 {
+		if len(l.fold) > 110 || !rule && len(l.fold) > 50 && strings.IndexByte(".!?", l.fold[len(l.fold)-1]) >= 0 && !d.contact(i, i+1) {
 			long++
 		}
-		if rule && isBye(l.fold) || isDelimiter(l.fold) && n > 1 || d.lines[i].quoted() {
+		if rule && isBye(l.fold) || isDashes(l.fold) && n > 1 || d.lines[i].quoted() {
 			return false
 		}
 		if strings.HasPrefix(l.fold, "-- ") {
@@ -203,7 +208,7 @@ func (d *doc) trailingRules(i, j int) {
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		if !isRule(l.fold) && !isDelimiter(l.fold) || k == i {
+		if !isRule(l.fold) && !isDashes(l.fold) || k == i {
 			return
 		}
 		d.set(k, k+1, Signature, "rule", .7)
@@ -335,7 +340,7 @@ func (d *doc) listEnd(k, j int) int {
 		f := d.lines[n].fold
 		switch {
 		case f == "":
-		case strings.Contains(f, "http"), strings.Contains(f, "@"), isRule(f), isDelimiter(f), hasAny(f, listWords):
+		case strings.Contains(f, "http"), strings.Contains(f, "@"), isRule(f), isDashes(f), hasAny(f, listWords):
 			end = n + 1
 		default:
 			return end
@@ -346,7 +351,7 @@ func (d *doc) listEnd(k, j int) int {
 
 // dropRuleAbove takes a drawn line over a footer with it.
 func (d *doc) dropRuleAbove(i, k int, kind Kind) {
-	if p := d.prevText(k); p >= i && (isRule(d.lines[p].fold) || isDelimiter(d.lines[p].fold)) {
+	if p := d.prevText(k); p >= i && (isRule(d.lines[p].fold) || isDashes(d.lines[p].fold)) {
 		d.set(p, p+1, kind, "rule", .9)
 	}
 }

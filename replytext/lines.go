@@ -14,11 +14,12 @@ type doc struct {
 	source Source
 	ours   *evidence
 
-	scanner attributionScan
-	first   int  // the author's first line
-	seen    bool // the scan has met words of the author
-	final   int  // behind the last line with words of ours
-	us      bool // our address, our name or our words were found
+	scanner  attributionScan
+	passedOn bool // the subject says that this is a forward
+	first    int  // the author's first line
+	seen     bool // the scan has met words of the author
+	final    int  // behind the last line with words of ours
+	us       bool // our address, our name or our words were found
 }
 
 // A line is a span of full. Lines may be split where a mail program's words

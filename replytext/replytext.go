@@ -120,12 +120,14 @@ type Disagreement struct {
 func Extract(in Input) Result {
 	ours := newEvidence(in.Sent)
 	d := readBody(in)
+	d.passedOn = isForwardSubject(in.Subject)
 	r := d.extract(ours)
 	if d.source == FromHTML && strings.TrimSpace(r.Text) == "" && strings.TrimSpace(in.Text) != "" {
 		// An HTML body of nothing but pictures, or one that could not be read.
-		if d = newTextDoc(in.Text); d != nil {
-			r = d.extract(ours)
-		}
+		passedOn := d.passedOn
+		d = newTextDoc(in.Text)
+		d.passedOn = passedOn
+		r = d.extract(ours)
 	}
 	if d.source == FromHTML {
 		r.Truncated = len(in.HTML) > MaxInput

@@ -73,6 +73,9 @@ func (d *doc) introductionAt(i int) (introduction, bool) {
 func (d *doc) take(i int, in introduction) int {
 	top := !d.seen
 	after := in.last + 1
+	if d.passedOn && in.reason == "header block" && !d.us {
+		in.kind = Forwarded
+	}
 	if in.reason == "title" {
 		// A header block under a title belongs to it.
 		if j := d.nextText(after); j < len(d.lines) {
@@ -111,8 +114,8 @@ func (d *doc) deeper(i, j int) bool {
 }
 
 // unmarkedEnd is the end of our words, quoted without marks from line j on.
-// Below them stands older history, unless the
-// author wrote nothing above, or has answers between our words.
+// Below them stands older history, unless the author wrote nothing above, or
+// has answers between our words.
 func (d *doc) unmarkedEnd(j int) int {
 	end := d.runEnd(j)
 	if d.final > end || !d.seen {
@@ -174,11 +177,21 @@ func (d *doc) fromHere(i int) int {
 	}
 	d.absorbRule(i)
 	if b, ok := d.headerOnly(j); ok {
-		d.set(i, b.last+1, Attribution, "client", .97)
-		i = b.last + 1
+		if !d.passedOn || d.us {
+			d.set(i, b.last+1, Attribution, "client", .97)
+			i = b.last + 1
+		}
 	}
-	d.set(i, len(d.lines), Quote, "client", .97)
-	return len(d.lines)
+	end := len(d.lines)
+	if j = d.nextText(i); j < end && d.lines[j].mark == markSent {
+		end = d.unmarkedEnd(j)
+	}
+	if d.passedOn && !d.us {
+		d.set(i, end, Forwarded, "client", .97)
+		return end
+	}
+	d.set(i, end, Quote, "client", .97)
+	return end
 }
 
 // runEnd is the end of a run of quoted lines that begins in line i: blank lines
