@@ -286,12 +286,25 @@ func (w *World) Introduce(ctx context.Context) error {
 	return nil
 }
 
+// call asks the Platform API.
 func (w *World) call(ctx context.Context, method, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	return w.json(ctx, method, w.SendbirdAPI+path, in, out)
+}
+
+// act has somebody in the chat do something, by the emulator's control plane.
+func (w *World) act(ctx context.Context, method, path string, in, out any) error {
+	return w.json(ctx, method, w.Sendbird+"/_emulator"+path, in, out)
+}
+
+func (w *World) json(ctx context.Context, method, to string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
 	}
-	return w.do(ctx, method, w.SendbirdAPI+path, body, "Api-Token", w.APIToken, out)
+	return w.do(ctx, method, to, body, "Api-Token", w.APIToken, out)
 }
 
 func (w *World) do(ctx context.Context, method, to string, body []byte, header, value string, out any) error {

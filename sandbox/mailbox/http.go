@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -181,6 +182,30 @@ func (s *Server) Message(address, id string) (Message, bool) {
 	out.Text, out.HTML, out.Envelope = m.parsed.Text, m.parsed.HTML, m.from
 	out.Pictures, out.Links = references(m.parsed.HTML)
 	return out, true
+}
+
+// Await waits until at least n mails that others wrote lie in a mailbox, and returns
+// them, oldest first, with header and text.
+func (s *Server) Await(ctx context.Context, address string, n int) ([]Message, error) {
+	for {
+		s.mu.Lock()
+		more := s.changed
+		s.mu.Unlock()
+		var got []Message
+		for _, m := range s.Messages(address) {
+			if full, ok := s.Message(address, m.ID); ok && !m.Sent {
+				got = append(got, full)
+			}
+		}
+		if len(got) >= n {
+			return got, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return got, fmt.Errorf("sandbox mailbox: %d of %d mails in %s: %w", len(got), n, address, ctx.Err())
+		}
+	}
 }
 
 // Raw opens a mail's bytes; the caller closes them.
