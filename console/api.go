@@ -3,9 +3,9 @@ package console
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/mail"
@@ -39,7 +39,8 @@ type Rules interface {
 type Config struct {
 	Store  *store.Store
 	Rules  Rules
-	Token  string // of the operator; "" closes the API
+	Token  string // of the operator; "" closes the API and the pages
+	Secure bool   // the world reaches us by HTTPS: the login's cookie goes nowhere else
 	Logger *slog.Logger
 }
 
@@ -99,9 +100,8 @@ var errAbsent = problem{http.StatusNotFound, "not found"}
 // guarded lets nobody in without the token; the comparison tells nothing by its time.
 func (a *API) guarded(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		word, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		given := sha256.Sum256([]byte(word))
-		if a.cfg.Token == "" || !ok || subtle.ConstantTimeCompare(given[:], a.token[:]) != 1 {
+		scheme, word, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || !a.isToken(word) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, "admin token needed")
 			return
@@ -116,9 +116,12 @@ func (a *API) guard(h handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		v, err := h(r)
 		var p problem
-		switch {
+		var e *postern.Error
+		switch kind := postern.KindOf(err); {
 		case errors.As(err, &p):
 			refuse(w, p.status, p.text)
+		case (kind == postern.Permanent || kind == postern.Invalid) && errors.As(err, &e) && e.Err != nil:
+			refuse(w, http.StatusConflict, e.Err.Error()) // trying again later is of no use
 		case err != nil:
 			a.cfg.Logger.Warn("an API call failed", "path", r.Pattern, "error", err)
 			refuse(w, http.StatusServiceUnavailable, "try again later; the log says more")
@@ -130,6 +133,7 @@ func (a *API) guard(h handler) http.Handler {
 
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // whoever stops reading has stopped reading
 }
@@ -164,7 +168,11 @@ func (a *API) putPerson(r *http.Request) (any, error) {
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
+	err := d.Decode(&in)
+	if err == nil && d.Decode(&struct{}{}) != io.EOF {
+		err = errors.New("something follows it")
+	}
+	if err != nil {
 		return nil, problem{http.StatusBadRequest, "the body is not the JSON of a person: " + err.Error()}
 	}
 	p := postern.Person{UserID: postern.UserID(r.PathValue("user_id")), Email: strings.TrimSpace(in.Email), Name: in.Name, Locale: in.Locale, TimeZone: in.TimeZone}
@@ -295,10 +303,11 @@ func (a *API) raw(w http.ResponseWriter, r *http.Request) {
 	}
 	b, ok, err := a.cfg.Rules.Raw(r.Context(), id)
 	switch {
-	case err != nil:
-		refuse(w, http.StatusServiceUnavailable, "try again later")
-	case !ok:
+	case !ok && err == nil, postern.CauseOf(err) == postern.CauseNotFound:
 		refuse(w, http.StatusNotFound, "not found")
+	case err != nil:
+		a.cfg.Logger.Warn("an API call failed", "path", r.Pattern, "error", err)
+		refuse(w, http.StatusServiceUnavailable, "try again later; the log says more")
 	default:
 		w.Header().Set("Content-Type", "message/rfc822")
 		w.Header().Set("X-Content-Type-Options", "nosniff")

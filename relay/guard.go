@@ -90,22 +90,27 @@ func samePerson(known, from string) bool {
 	return ok && plus > 0 && strings.EqualFold(local[:plus]+"@"+domain, from)
 }
 
-// forged says what proves that From is not who wrote; "" if nothing does. Only verdicts
-// against a mail are believed from its header: nobody forges those.
+// forged says what proves that From is not who wrote; "" if nothing does. What the
+// header says is believed only where it speaks against the mail: nobody forges that.
 func forged(in postern.Inbound, m *letter.Message) string {
-	found := m.Authentication()
 	spf, dkim := in.Verdicts.SPF, in.Verdicts.DKIM
-	if spf == "" {
-		spf = found.MailgunSPF
-	}
-	if dkim == "" {
-		dkim = found.MailgunDKIM
+	for _, f := range m.Header {
+		switch {
+		case spf == "" && strings.EqualFold(f.Name, "X-Mailgun-Spf"):
+			spf = strings.TrimSpace(f.Value())
+		case strings.EqualFold(f.Name, "X-Mailgun-Dkim-Check-Result"):
+			// The writer may have put a pass of his own beside a fail.
+			if v := strings.TrimSpace(f.Value()); dkim == "" || strings.EqualFold(v, "fail") {
+				dkim = v
+			}
+		}
 	}
 	if strings.EqualFold(spf, "fail") && !strings.EqualFold(dkim, "pass") {
 		return "SPF fails and no DKIM signature holds" // SPF alone fails for every forwarded mail
 	}
-	if found.Result("dmarc") == "fail" {
-		return "DMARC fails" // of the topmost Authentication-Results (RFC 8601), the only one a server of ours may have added
+	// The topmost Authentication-Results field is the only one that a server of ours may have added.
+	if m.Authentication().Result("dmarc") == "fail" {
+		return "DMARC fails"
 	}
 	return ""
 }

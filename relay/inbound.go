@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/postern-chat/postern"
@@ -82,10 +83,12 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		}, nil
 	}
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
-		if err := tx.PlanPosts(posts); err != nil {
-			return err
+		// Released: what was planned then is posted, not what would be planned now.
+		plan := func() error { return tx.PlanAgain(batch) }
+		if len(before) == 0 {
+			plan = func() error { return tx.PlanPosts(posts) }
 		}
-		if err := tx.PlanAgain(batch); err != nil {
+		if err := plan(); err != nil {
 			return err
 		}
 		if answered != "" && rule.do == doPost {
@@ -218,9 +221,11 @@ func (r *Rules) mailNote(m *arrived, what, why, detail string) store.Note {
 // answersTo finds what was sent to the participant that this mail may answer, the
 // likeliest first, and the delivery that it certainly answers.
 func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sent, answered postern.DeliveryID, err error) {
-	const recent = 8
+	const recent, most = 8, 32 // how many are compared, and looked for
 	var ds []store.Delivery
-	for _, id := range append(m.mail.InReplyTo, m.mail.References...) {
+	ids := slices.Concat(m.mail.References, m.mail.InReplyTo)
+	slices.Reverse(ids) // References ends with what is answered (RFC 5322 section 3.6.4)
+	for _, id := range ids[:min(len(ids), most)] {
 		if len(ds) == recent || !strings.HasSuffix(id, "@"+r.Domain) {
 			continue
 		}
@@ -238,6 +243,9 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	last, err := r.Store.LastDeliveries(ctx, m.to.ID, recent)
 	if err != nil {
 		return nil, "", err
+	}
+	if answered == "" && len(last) == 1 && m.to.ID != 0 {
+		answered = last[0].ID // only this mail can have told him where to write to
 	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, last...) {
@@ -295,7 +303,7 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		if !wantedFile(f, reply) {
 			continue
 		}
-		ref, _ := json.Marshal(fileRef{m.event, i, oneLine(f.Name, 150), f.ContentType}) // strings and numbers: never fails
+		ref, _ := json.Marshal(fileRef{m.event, i, fileName(postern.ChatFile{Name: f.Name}), f.ContentType}) // strings and numbers: never fails
 		add(store.Post{File: ref})
 	}
 	return posts, trimmed, nil

@@ -13,6 +13,7 @@ import (
 // cuts is lost.
 func splitText(s string, limit int) []string {
 	var parts []string
+	limit = max(limit, 1)
 	for s = strings.TrimSpace(s); s != ""; {
 		end := byteLen(s, limit)
 		if end == len(s) {

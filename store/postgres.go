@@ -98,7 +98,7 @@ func conflictPostgres(err error) bool {
 // crosswise; then for those that were new the lanes, in order too; then, when all
 // lanes' rows are locked, the jobs, so that ids within a lane become visible in order.
 const recordAll = `WITH input AS MATERIALIZED (
- SELECT nextval(pg_get_serial_sequence('events', 'id')) AS id, t.*
+ SELECT nextval('events_id_seq') AS id, t.*
  FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, n)
 ), stored AS (
  INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref)

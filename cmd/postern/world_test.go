@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -327,8 +326,4 @@ func (w *world) said(user, text string) chatMessage {
 		return false
 	})
 	return found
-}
-
-func (w *world) sharedFolder(parts ...string) string {
-	return filepath.Join(append([]string{"..", "..", "..", "shared"}, parts...)...)
 }
