@@ -208,6 +208,11 @@ func (w *World) tellStory(ctx context.Context) error {
 			w.People.Open(p.Address, p.Name)
 		}
 	}
+	return w.openChannel(ctx)
+}
+
+// openChannel makes the channel of the story and sees who is there: Ana, and nobody else.
+func (w *World) openChannel(ctx context.Context) error {
 	var made struct {
 		URL string `json:"channel_url"`
 	}
@@ -218,7 +223,12 @@ func (w *World) tellStory(ctx context.Context) error {
 	w.mu.Lock()
 	w.Channel = made.URL
 	w.mu.Unlock()
-	return w.Chat.SetPresence("ana", true)
+	for _, p := range Cast() {
+		if err := w.Chat.SetPresence(p.ID, p.ID == "ana"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Person is somebody of the story.
@@ -245,9 +255,12 @@ func (w *World) Introduce(ctx context.Context) error {
 }
 
 func (w *World) call(ctx context.Context, method, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
 	}
 	return w.do(ctx, method, w.SendbirdAPI+path, body, "Api-Token", w.APIToken, out)
 }
