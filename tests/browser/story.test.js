@@ -126,7 +126,7 @@ test('things break and mend', async () => {
   const text = page.getByRole('textbox', { name: 'Message' });
   await text.fill('Does it arrive?');
   await text.press('Enter');
-  await page.locator('#lines .bad .what', { hasText: 'handed a mail to Mailgun' }).first().waitFor();
+  await page.locator('#lines .bad .what', { hasText: 'tried to hand a mail to Mailgun' }).first().waitFor();
   await shot('8-broken');
   await down.click();
   await page.locator('.mail').waitFor({ timeout: 40_000 });
