@@ -7,4 +7,5 @@ func TestConformance(t *testing.T) {
 	rec := &Recorder{}
 	t.Run("mailgun-go", func(t *testing.T) { testMailgunGo(t, rec) })
 	t.Run("mailgun.js", func(t *testing.T) { testMailgunJS(t, rec) })
+	t.Run("sendbird-platform-sdk", func(t *testing.T) { testSendbirdJS(t, rec) })
 }

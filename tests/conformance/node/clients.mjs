@@ -50,7 +50,7 @@ export function sendbird() {
   api.basePath = env('SENDBIRD_URL');
   const token = env('SENDBIRD_TOKEN');
   const done = new Set();
-  const call = async (name, ...args) => {
+  const ask = async (name, args) => {
     const [cls, operation] = name.split('.');
     const method = sdk[cls]?.prototype[`${operation}WithHttpInfo`];
     assert.ok(method, `the SDK has no ${name}`);
@@ -63,8 +63,11 @@ export function sendbird() {
     const { data, response } = await method.call(new sdk[cls](api), token, ...args);
     assert.equal(response.status, 200);
     done.add(name);
-    return data;
+    return { data, body: response.body };
   };
+  // call gives what the SDK makes of the answer, raw the answer: its models have no place for some of it.
+  const call = async (name, ...args) => (await ask(name, args)).data;
+  const raw = async (name, ...args) => (await ask(name, args)).body;
   // missing are the operations whose endpoint is emulated and that were not called.
   const missing = () => {
     const list = endpoints('SENDBIRD_ENDPOINTS');
@@ -83,7 +86,7 @@ export function sendbird() {
     assert.ok(supported > 100, `only ${supported} operations were found: is the SDK read rightly?`);
     return { missing: out, supported };
   };
-  return { call, missing };
+  return { call, raw, missing };
 }
 
 const newMailgun = (url, key) => new Mailgun(FormData).client({ username: 'api', key, url });
