@@ -6,4 +6,6 @@ import "testing"
 func TestConformance(t *testing.T) {
 	rec := &Recorder{}
 	t.Run("mailgun-go", func(t *testing.T) { testMailgunGo(t, rec) })
+	t.Run("mailgun.js", func(t *testing.T) { testMailgunJS(t, rec) })
+	t.Run("sendbird-platform-sdk", func(t *testing.T) { testSendbirdJS(t, rec) })
 }
