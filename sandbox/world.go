@@ -35,8 +35,8 @@ type Config struct {
 	SMTPAddr string
 	// IMAPAddr is where mail is read; default Host and any free port.
 	IMAPAddr string
-	// Hooks are where the emulators post when there is no GatewayURL, or elsewhere
-	// than there.
+	// Hooks are where the emulators post from the start, when there is no GatewayURL or
+	// elsewhere than there. Connect says so later.
 	Hooks Hooks
 	// Domain is the one that mail is sent from; default mg.postern.example.
 	Domain string
@@ -138,6 +138,9 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	if err := w.startMail(); err != nil {
 		return w, err
 	}
+	if err := w.Connect(cfg.Hooks); err != nil {
+		return w, err
+	}
 	if w.page, err = w.listen(cfg.PageAddr); err != nil {
 		return w, err
 	}
@@ -163,10 +166,26 @@ func (w *World) serve(ln net.Listener, h http.Handler) string {
 	return "http://" + ln.Addr().String()
 }
 
+// Connect points the emulators at whoever should hear of what happens; nothing that
+// happened before is told. Each of Mailgun's hooks that is given is one more, beside
+// those it has; of Sendbird's there is one.
+func (w *World) Connect(h Hooks) error {
+	if h.Sendbird != "" {
+		w.Chat.SetWebhook(sendbird.Webhook{URL: h.Sendbird, IncludeMembers: true})
+	}
+	if h.Events != "" {
+		w.Mail.AddWebhook(w.Domain, h.Events)
+	}
+	if h.Inbound == "" {
+		return nil
+	}
+	_, err := w.Mail.AddRoute(0, `match_recipient(".*@`+w.Domain+`")`, `forward("`+h.Inbound+`")`, "stop()")
+	return err
+}
+
 func (w *World) startChat() error {
 	chat, err := sendbird.New(sendbird.Config{
 		Seed: w.cfg.Seed, Logger: w.cfg.Logger,
-		Webhook: sendbird.Webhook{URL: w.cfg.Hooks.Sendbird, IncludeMembers: true},
 	})
 	if err != nil {
 		return err
@@ -207,14 +226,6 @@ func (w *World) startMail() error {
 	}
 	w.People, w.closers = boxes, append(w.closers, boxes.Close)
 	w.serve(ln, w.Mail.Handler())
-	if hook := w.cfg.Hooks.Inbound; hook != "" {
-		if _, err := w.Mail.AddRoute(0, `match_recipient(".*@`+w.Domain+`")`, `forward("`+hook+`")`, "stop()"); err != nil {
-			return err
-		}
-	}
-	if hook := w.cfg.Hooks.Events; hook != "" {
-		w.Mail.AddWebhook(w.Domain, hook)
-	}
 	return w.startMailboxes(boxes)
 }
 
