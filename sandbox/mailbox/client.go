@@ -66,7 +66,7 @@ func (s *Server) View(ctx context.Context, address, id string, c Client) ([]Fetc
 	s.mu.Lock()
 	m.opens++
 	if c == Human || c == GmailProxy {
-		m.seen = true
+		m.seen, m.shown = true, true
 	}
 	s.mu.Unlock()
 	s.note(Happening{What: "opened", Address: strings.ToLower(address), Message: id, Detail: "as " + string(c)}, m)

@@ -103,6 +103,7 @@ type mail struct {
 	sent     bool // written by the owner
 	seen     bool
 	opens    int
+	shown    bool // a person saw its pictures
 	spam     bool
 }
 
