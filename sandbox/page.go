@@ -13,10 +13,6 @@ import (
 	"github.com/postern-chat/postern/sandbox/sendbird"
 )
 
-// quietHint is the quiet window of the sandbox's gateway, as the page tells it where
-// Config says nothing else.
-const quietHint = 2 * time.Second
-
 // ServePage serves the page on which a newcomer plays. The gateway should answer and
 // know the people already: what they and the world did so far is not told there.
 func (w *World) ServePage() error {
@@ -39,7 +35,7 @@ func (w *World) ServePage() error {
 func (w *World) facts() page.Facts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f := page.Facts{Channel: w.Channel, SMTP: w.SMTP, Domain: w.Domain, QuietMillis: w.cfg.Quiet.Milliseconds()}
+	f := page.Facts{Channel: w.Channel, SMTP: w.SMTP, Domain: w.Domain, QuietMillis: w.Quiet.Milliseconds()}
 	for _, p := range Cast() {
 		f.People = append(f.People, page.Person(p))
 	}

@@ -40,8 +40,6 @@ type Config struct {
 	Hooks Hooks
 	// Domain is the one that mail is sent from; default mg.postern.example.
 	Domain string
-	// Quiet is the gateway's quiet window, which the page tells; default 2 s.
-	Quiet time.Duration
 	// Empty leaves out the people and the channel of the story.
 	Empty  bool
 	Logger *slog.Logger
@@ -100,6 +98,9 @@ type World struct {
 	Chat   *sendbird.Server
 	Mail   *mailgun.Server
 	People *mailbox.Server
+	// Quiet is the gateway's quiet window, for a hint on the page: 2 s unless set
+	// before ServePage.
+	Quiet time.Duration
 
 	cfg     Config
 	client  *http.Client
@@ -118,14 +119,11 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Quiet == 0 {
-		cfg.Quiet = quietHint
-	}
 	if cfg.Seed == 0 {
 		cfg.Seed = time.Now().UnixNano() & 0x7fffffff
 	}
 	cfg.Hooks = cfg.Hooks.below(cfg.GatewayURL)
-	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}}
+	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}, Quiet: 2 * time.Second}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())

@@ -54,7 +54,10 @@ func noteLine(n note, who names) Line {
 	l := Line{At: n.At.UnixMilli(), Who: fromGateway, Text: n.What, More: n.Why, Ref: n.Ref}
 	if d, ok := decisions()[n.What]; ok {
 		name := who.user(n.User)
-		if n.User == "" {
+		switch {
+		case n.User == "" && n.What == "posted":
+			d.text = "a line of the gateway’s own stands in the chat"
+		case n.User == "":
 			name = "anybody"
 		}
 		l.Text, l.Tone, l.Minor = strings.ReplaceAll(d.text, "%s", name), d.tone, d.minor

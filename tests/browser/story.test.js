@@ -61,6 +61,7 @@ test('the story', async () => {
   assert.equal(await answer.locator('.bubble').innerText(), 'Yes please, to the new address.');
   await answer.getByText('by e-mail').waitFor();
   await page.locator('.mail.sent').waitFor();
+  assert.equal(await page.locator('.mail').count(), 2, 'the mail and the answer');
   await shot('4-answered');
 
   // Bob online: no mail, and the gateway says why.
@@ -138,6 +139,7 @@ test('things break and mend', async () => {
   await page.getByRole('textbox', { name: /^Answer to Ana/ }).fill('It does.');
   await page.getByRole('button', { name: 'Reply' }).click();
   await page.locator('.messages').getByText('It does.').waitFor();
+  await page.getByRole('button', { name: 'Show pictures' }).waitFor(); // an answer shows none
   await page.waitForFunction(() => [...document.querySelectorAll('#lines .what')].filter((e) => e.textContent.includes('handed the mail to the gateway')).length === 2);
   assert.equal(await page.locator('.messages').getByText('It does.').count(), 1, 'posted once');
 });
@@ -185,6 +187,11 @@ test('channels, files, mail by file', async () => {
   await page.getByLabel('File (.eml)').setInputFiles({ name: 'a.eml', mimeType: 'message/rfc822', buffer: Buffer.from(eml) });
   await page.getByRole('dialog').getByRole('button', { name: 'Send' }).click();
   await page.locator('.messages').getByText('Thank you for the plan.').waitFor();
+
+  // A machine that fetches the pictures has not read the mail.
+  await mail.getByRole('combobox', { name: /fetch the pictures/ }).selectOption('apple');
+  await line(page, 'a machine opened the mail to Bob').waitFor();
+  await mail.getByRole('button', { name: 'Show pictures' }).waitFor();
 
   // Unsubscribed, he gets no more of this channel, and the gateway says why.
   await mail.getByRole('button', { name: 'Unsubscribe' }).click();
