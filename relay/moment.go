@@ -24,23 +24,26 @@ type moments[T any] struct {
 
 type answer[T any] struct {
 	value T
-	until time.Time
+	at    time.Time
 }
+
+// fresh: a clock that was set back makes an answer old, not eternal.
+func (a answer[T]) fresh(now time.Time) bool { return now.Sub(a.at).Abs() < moment }
 
 // get gives the answer for key, asking if nobody did just now. The value is shared: it
 // must not be changed.
-func (m *moments[T]) get(ctx context.Context, key string, ask func(context.Context) (T, error)) (T, error) {
+func (m *moments[T]) get(ctx context.Context, now func() time.Time, key string, ask func(context.Context) (T, error)) (T, error) {
 	m.mu.Lock()
 	a, ok := m.kept[key]
 	m.mu.Unlock()
-	if ok && time.Now().Before(a.until) {
+	if ok && a.fresh(now()) {
 		return a.value, nil
 	}
 	got := m.flight.DoChan(key, func() (any, error) {
 		// Not the asker's context: others wait for the same answer.
 		v, err := ask(context.WithoutCancel(ctx))
 		if err == nil {
-			m.keep(key, v)
+			m.keep(key, v, now())
 		}
 		return v, err
 	})
@@ -54,13 +57,12 @@ func (m *moments[T]) get(ctx context.Context, key string, ask func(context.Conte
 	}
 }
 
-func (m *moments[T]) keep(key string, v T) {
+func (m *moments[T]) keep(key string, v T, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Now()
 	if len(m.kept) > 1000 {
 		for k, a := range m.kept {
-			if now.After(a.until) {
+			if !a.fresh(now) {
 				delete(m.kept, k)
 			}
 		}
@@ -68,14 +70,14 @@ func (m *moments[T]) keep(key string, v T) {
 	if m.kept == nil {
 		m.kept = map[string]answer[T]{}
 	}
-	m.kept[key] = answer[T]{v, now.Add(moment)}
+	m.kept[key] = answer[T]{v, now}
 }
 
 func (r *Rules) membersNow(ctx context.Context, ch postern.ChannelID) ([]postern.Member, error) {
-	return r.members.get(ctx, string(ch), func(ctx context.Context) ([]postern.Member, error) { return r.Platform.Members(ctx, ch) })
+	return r.members.get(ctx, r.Now, string(ch), func(ctx context.Context) ([]postern.Member, error) { return r.Platform.Members(ctx, ch) })
 }
 
 func (r *Rules) messagesNow(ctx context.Context, ch postern.ChannelID, since time.Time) ([]postern.ChatMessage, error) {
 	key := string(ch) + "/" + strconv.FormatInt(since.UnixMilli(), 10)
-	return r.messages.get(ctx, key, func(ctx context.Context) ([]postern.ChatMessage, error) { return r.Platform.Messages(ctx, ch, since) })
+	return r.messages.get(ctx, r.Now, key, func(ctx context.Context) ([]postern.ChatMessage, error) { return r.Platform.Messages(ctx, ch, since) })
 }

@@ -112,6 +112,7 @@ type attributionScan struct {
 	open   int     // angle brackets that are not closed yet
 }
 
+// scanFrom reads the tokens of line i and of those below that may belong to it.
 func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
 	s := &d.scanner
 	*s = attributionScan{d: d, line: i, toks: s.toks[:0], lineOf: s.lineOf[:0], at: s.at[:0], endAt: s.endAt[:0], buf: s.buf}
@@ -136,6 +137,7 @@ func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
 	return s
 }
 
+// add appends line j's tokens.
 func (s *attributionScan) add(lx *lexicon, j int) {
 	l := &s.d.lines[j]
 	text := s.d.full[l.body:l.end]
@@ -177,6 +179,7 @@ func (s *attributionScan) joins(j, depth, blanks int) bool {
 	return l.label == fieldNone || l.label == fieldSent && !isLetter(l.fold[0])
 }
 
+// word is token k as it stands in the mail.
 func (s *attributionScan) word(k int) string { return s.d.full[s.at[k]:s.endAt[k]] }
 
 // inlineStart tells whether token k looks like an attribution's first word
@@ -212,11 +215,13 @@ type reading struct {
 	words                int  // words so far
 	before               int  // words before the first of address, date and verb
 	digits               int  // numbers, dates and times
+	day                  bool // a date, not only a time
 	verbFirst            bool // the verb stands before address and date
 	verbAt               int
 	parens               int // round brackets that are open
 }
 
+// see takes token n into the reading; it is the nth from the beginning.
 func (r *reading) see(s *attributionScan, n, nth int) {
 	t := s.toks[n]
 	switch t.what {
@@ -227,6 +232,7 @@ func (r *reading) see(s *attributionScan, n, nth int) {
 	case tokDate, tokTime:
 		r.mark()
 		r.date = true
+		r.day = r.day || t.what == tokDate
 		if r.digits++; t.end-t.start > 4 {
 			r.digits++ // more than a year
 		}
@@ -400,6 +406,9 @@ func (s *attributionScan) goesOn(r *reading, n int) bool {
 	if !r.date && !r.mail && s.sentenceEnd(n) {
 		return false // the end of a sentence, not of a wrapped line
 	}
+	if r.self&r.openLangs != 0 || r.startDate && !r.opener && !r.mail && !r.verb && !r.day {
+		return false // "See you at 10:15": a sentence above an attribution
+	}
 	return r.mail || !s.inlineStart(n+1)
 }
 
@@ -415,6 +424,7 @@ func (s *attributionScan) inLink(n int) bool {
 	return false
 }
 
+// dashesAfter tells whether a row of dashes closes the attribution behind token n.
 func (s *attributionScan) dashesAfter(n int) bool {
 	return n+2 < len(s.toks) && s.toks[n+1].text == "-" && s.toks[n+2].text == "-"
 }
@@ -433,6 +443,7 @@ func (s *attributionScan) quotedAfter(n int) bool {
 	return j < len(s.d.lines) && s.d.deeper(s.line, j)
 }
 
+// blankAfter tells whether the attribution's paragraph ends with token n.
 func (s *attributionScan) blankAfter(n int) bool {
 	if s.rest(n) != "" {
 		return false
@@ -444,6 +455,7 @@ func (s *attributionScan) blankAfter(n int) bool {
 	return s.d.lines[j].label != fieldNone
 }
 
+// label is the header label that the line begins with, if any.
 func (s *attributionScan) label() field {
 	return s.d.lines[s.line].label
 }

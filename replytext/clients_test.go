@@ -115,6 +115,8 @@ func TestInterleavedHTML(t *testing.T) {
 		"Gmail":       {`<div dir="ltr"><div class="gmail_quote"><div class="gmail_attr">On Mon, Jan 5, 2026 at 10:15 AM Ana wrote:<br></div>`, `<blockquote class="gmail_quote">%</blockquote>`, `</div></div>`},
 		"Apple Mail":  {`<div>On 5 Jan 2026, at 10:15, Ana wrote:</div>`, `<blockquote type="cite"><div>%</div></blockquote>`, ``},
 		"Thunderbird": {`<div class="moz-cite-prefix">On 05.01.26 10:15, Ana wrote:</div>`, `<blockquote type="cite" cite="mid:1@x"><p>%</p></blockquote>`, ``},
+		"Yahoo":       {`<div id="ydp1a2b3c4dyahoo_quoted_1" class="ydp1a2b3c4dyahoo_quoted"><div>On Monday, January 5, 2026 at 10:15 AM, Ana wrote:</div>`, `<p>%</p>`, `</div>`},
+		"Outlook":     {`<div id="appendonsend"></div><div id="divRplyFwdMsg"><b>From:</b> Ana &lt;` + ourAddress + `&gt;<br><b>Sent:</b> Monday, January 5, 2026 10:15<br><b>Subject:</b> x</div>`, `<p>%</p>`, ``},
 		"plain":       {``, `<p>%</p>`, ``},
 	}
 	for name, f := range forms {

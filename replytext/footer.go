@@ -54,19 +54,6 @@ func (d *doc) segment(i, j int) {
 	d.trailingRules(i, j)
 }
 
-// device cuts a device footer. Telephones that quote without any mark put the
-// quoted mail below it: what stands there, behind a blank line, is history if
-// the author's words stand above.
-func (d *doc) device(k, j int, above bool) {
-	d.set(k, k+1, DeviceFooter, "device", .9)
-	if !above || k+1 >= j || !d.lines[k+1].blank() {
-		return
-	}
-	if n := d.nextText(k + 1); n < j && !isDelimiter(d.lines[n].fold) && !isDevice(d.text(n), d.lines[n].fold) {
-		d.set(n, j, Quote, "below device footer", .55)
-	}
-}
-
 // signature cuts what stands under a delimiter, if it looks like a signature.
 func (d *doc) signature(i, j int) {
 	if i == d.first && i == d.nextText(0) {
@@ -77,11 +64,11 @@ func (d *doc) signature(i, j int) {
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		switch delimiter := isDelimiter(l.fold); {
+		switch delimiter := isDelimiter(d.text(k), l.fold); {
 		case delimiter && d.likeSignature(k+1, j, 16):
 			d.set(k, j, Signature, "delimiter", .9)
 			return
-		case !delimiter && isRule(l.fold) && d.signatureRule(i, k, j):
+		case !delimiter && (isRule(l.fold) || isDashes(l.fold)) && d.signatureRule(i, k, j):
 			d.set(k, j, Signature, "rule", .7)
 			return
 		}
@@ -125,9 +112,14 @@ func dashedName(s string) bool {
 	return true
 }
 
-// isDelimiter knows the delimiter of RFC 3676 section 4.3 and what editors and
-// telephones make of it: one dash too few or too many, a long dash.
-func isDelimiter(f string) bool {
+// isDelimiter knows the delimiter of RFC 3676 section 4.3, also without its
+// space, and the long dash that editors make of it.
+func isDelimiter(text, f string) bool {
+	return f == "--" || f == "-" && strings.TrimSpace(text) != "-"
+}
+
+// isDashes knows short rows of dashes, which end nothing by themselves.
+func isDashes(f string) bool {
 	return f == "--" || f == "---" || f == "-" || f == "__"
 }
 
@@ -171,10 +163,10 @@ func (d *doc) likeSignature(i, j, most int) bool {
 			continue
 		}
 		n++
-		if len(l.fold) > 110 {
+		if len(l.fold) > 110 || !rule && len(l.fold) > 50 && strings.IndexByte(".!?", l.fold[len(l.fold)-1]) >= 0 && !d.contact(i, i+1) {
 			long++
 		}
-		if rule && isBye(l.fold) || isDelimiter(l.fold) && n > 1 || d.lines[i].quoted() {
+		if rule && isBye(l.fold) || isDashes(l.fold) && n > 1 || d.lines[i].quoted() {
 			return false
 		}
 		if strings.HasPrefix(l.fold, "-- ") {
@@ -216,7 +208,7 @@ func (d *doc) trailingRules(i, j int) {
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		if !isRule(l.fold) && !isDelimiter(l.fold) || k == i {
+		if !isRule(l.fold) && !isDashes(l.fold) || k == i {
 			return
 		}
 		d.set(k, k+1, Signature, "rule", .7)
@@ -244,133 +236,6 @@ func isBye(f string) bool {
 		}
 	}
 	return false
-}
-
-// isDevice tells whether a line is a telephone's or a mail program's footer:
-// known words of its language, a product, and little else.
-func isDevice(text, f string) bool {
-	if len(f) > 240 || len(f) < 6 {
-		return false
-	}
-	f = strings.Trim(withoutLinks(f), " .*_-<>()[]|!\"'")
-	if f == "" || utf8.RuneCountInString(f) > 90 {
-		return false
-	}
-	opener := deviceOpener(f)
-	if opener == "" {
-		return false
-	}
-	rest := strings.Replace(f, opener, " ", 1)
-	known := 0
-	for _, p := range products {
-		if hasProduct(rest, p) {
-			rest = strings.Replace(rest, p, " ", 1)
-			known++
-		}
-	}
-	if known > 0 {
-		return len(strings.Fields(rest)) <= 6 && (known > 1 || !strings.ContainsAny(rest, ",;:"))
-	}
-	return strings.HasPrefix(f, opener) && likeProduct(text, len(strings.Fields(opener)))
-}
-
-// deviceOpener finds the longest words that such a footer has, at its beginning
-// or, as some languages have it, at its end.
-func deviceOpener(f string) string {
-	lx := words()
-	best := ""
-	try := func(list []string, fits func(string) bool) {
-		for _, o := range list {
-			if len(o) > len(best) && fits(o) && containsWord(f, o) {
-				best = o
-			}
-		}
-	}
-	try(lx.deviceFirst[firstWord(f)], func(o string) bool { return strings.HasPrefix(f, o) })
-	try(lx.deviceLast[lastWord(f)], func(o string) bool { return strings.HasSuffix(f, o) })
-	if best == "" && !ascii(f) {
-		try(lx.deviceCJK, func(o string) bool { return strings.Contains(f, o) })
-	}
-	return best
-}
-
-func ascii(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-// hasProduct tells whether s names a product, as a word or as the beginning of
-// one where the language declines it ("iPhonesta").
-func hasProduct(s, p string) bool {
-	i := strings.Index(s, p)
-	if i < 0 {
-		return false
-	}
-	end := i + len(p)
-	if p[0] >= 0x80 {
-		return true
-	}
-	if i > 0 && isLetter(s[i-1]) && s[i-1] < 0x80 {
-		return false
-	}
-	return end == len(s) || !isLetter(s[end]) || s[end] >= 0xE0 || len(p) >= 6 && p != "mobile" || p == "ipad" || p == "iphon"
-}
-
-// likeProduct tells whether the words behind an opener and a "my" are a name
-// that is not known here: a few words in capitals or with digits.
-func likeProduct(text string, skip int) bool {
-	w := strings.Fields(text)
-	if len(w) <= skip+1 || len(w) > skip+7 {
-		return false
-	}
-	possessive := fold(w[skip])
-	if !possessives[possessive] {
-		return false
-	}
-	for _, s := range w[skip+1:] {
-		c := s[0]
-		if !(c >= 'A' && c <= 'Z' || isDigit(c)) || strings.ContainsAny(s, ",.;:!?") {
-			return false
-		}
-	}
-	return true
-}
-
-// containsWord is strings.Contains for whole words, where the script has words.
-func containsWord(f, w string) bool {
-	for at := 0; ; {
-		i := strings.Index(f[at:], w)
-		if i < 0 {
-			return false
-		}
-		i += at
-		end := i + len(w)
-		before := i == 0 || !isLetter(f[i-1]) || f[i] >= 0xE0
-		after := end == len(f) || !isLetter(f[end]) || f[end-1] >= 0x80
-		if before && after {
-			return true
-		}
-		at = i + 1
-	}
-}
-
-// withoutLinks removes <https://...> and (https://...) from a folded line.
-func withoutLinks(f string) string {
-	for {
-		i := strings.Index(f, "http")
-		if i < 0 {
-			return f
-		}
-		e := i
-		for e < len(f) && f[e] != ' ' && f[e] != '>' && f[e] != ')' && f[e] != ']' {
-			e++
-		}
-		f = strings.TrimRight(f[:i], "<([ ") + " " + strings.TrimLeft(f[e:], ">)]")
-	}
 }
 
 // banners takes warnings that a mail system put above the text.
@@ -475,7 +340,7 @@ func (d *doc) listEnd(k, j int) int {
 		f := d.lines[n].fold
 		switch {
 		case f == "":
-		case strings.Contains(f, "http"), strings.Contains(f, "@"), isRule(f), isDelimiter(f), hasAny(f, listWords):
+		case strings.Contains(f, "http"), strings.Contains(f, "@"), isRule(f), isDashes(f), hasAny(f, listWords):
 			end = n + 1
 		default:
 			return end
@@ -486,7 +351,7 @@ func (d *doc) listEnd(k, j int) int {
 
 // dropRuleAbove takes a drawn line over a footer with it.
 func (d *doc) dropRuleAbove(i, k int, kind Kind) {
-	if p := d.prevText(k); p >= i && (isRule(d.lines[p].fold) || isDelimiter(d.lines[p].fold)) {
+	if p := d.prevText(k); p >= i && (isRule(d.lines[p].fold) || isDashes(d.lines[p].fold)) {
 		d.set(p, p+1, kind, "rule", .9)
 	}
 }

@@ -68,11 +68,11 @@ type walker struct {
 
 // walkState is what children inherit.
 type walkState struct {
-	depth        int
-	mark         mark
-	pre          bool
-	inGmailQuote bool
-	list         []listState
+	depth     int
+	mark      mark
+	pre       bool
+	container bool
+	list      []listState
 }
 
 type listState struct {
@@ -195,7 +195,7 @@ func (w *walker) leave(n *node, close string) {
 func (w *walker) act(n *node) {
 	switch n.action {
 	case domContainer:
-		w.state.inGmailQuote = true
+		w.state.container = true
 		if !n.quotes {
 			w.hold(markQuote)
 		}
@@ -229,11 +229,11 @@ func (w *walker) hold(m mark) {
 // blockquote deepens the quotation. Gmail puts history into its own division; a
 // blockquote of its class elsewhere was made by the composer's quote button.
 func (w *walker) blockquote(n *node) {
-	if n.action == domCite && !w.state.inGmailQuote && !n.has("type") && !n.has("cite") && strings.Contains(n.attr("class"), "gmail_quote") {
+	if n.action == domCite && !w.state.container && !n.has("type") && !n.has("cite") && strings.Contains(n.attr("class"), "gmail_quote") {
 		w.state.mark = markButton
 	}
 	w.state.depth++
-	w.blank = false
+	w.blank = true
 }
 
 // tight tells whether a paragraph has no space around it: Outlook's lines.
@@ -251,9 +251,6 @@ func (w *walker) list(n *node) {
 		start = v - 1
 	}
 	w.state.list = append(list, listState{ordered: n.tag == "ol", n: start})
-	if len(list) == 0 {
-		w.blank = w.blank || w.wrote && false
-	}
 }
 
 func (w *walker) item() {

@@ -87,6 +87,19 @@ func TestForwards(t *testing.T) {
 			}
 		}
 	}
+	outlook := "Von: Ann Lee <ann@example.org>\nGesendet: Montag, 5. Januar 2026 10:15\nAn: Omar\nBetreff: Friday\n\nShall we meet?\n"
+	want := Forward{Comment: comment, From: "Ann Lee <ann@example.org>", Date: "Montag, 5. Januar 2026 10:15", To: "Omar", Subject: "Friday", Text: "Shall we meet?"}
+	if r := Extract(Input{Subject: "WG: Friday", Text: comment + "\n\n" + outlook}); r.Forward == nil || *r.Forward != want || r.Text != comment {
+		t.Errorf("Outlook: text %q, forward %+v", r.Text, r.Forward)
+	}
+	if r := Extract(Input{Subject: "AW: WG: Friday", Text: comment + "\n\n" + outlook}); r.Forward != nil || r.Text != comment {
+		t.Errorf("an answer to a forward: text %q, forward %+v", r.Text, r.Forward)
+	}
+	page := "<div>" + comment + `</div><div id="appendonsend"></div><hr tabindex="-1"><div id="divRplyFwdMsg">` + strings.ReplaceAll(outlook, "\n", "<br>") + `</div>`
+	page = strings.ReplaceAll(page, "<ann@example.org>", "&lt;ann@example.org&gt;")
+	if r := Extract(Input{Subject: "Fw: Friday", HTML: page}); r.Forward == nil || *r.Forward != want || r.Text != comment {
+		t.Errorf("Outlook on the web: text %q, forward %+v", r.Text, r.Forward)
+	}
 	r := Extract(Input{Text: "---------- Forwarded message ---------\nFrom: Ann <ann@example.org>\nDate: 5.01.2026 10:15\nSubject: Friday\n\nShall we meet?\n"})
 	if r.Forward == nil || r.Forward.Comment != "" || !strings.Contains(r.Text, "Shall we meet?") {
 		t.Errorf("without a comment: text %q, forward %+v", r.Text, r.Forward)

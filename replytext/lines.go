@@ -14,11 +14,12 @@ type doc struct {
 	source Source
 	ours   *evidence
 
-	scanner attributionScan
-	first   int  // the author's first line
-	seen    bool // the scan has met words of the author
-	final   int  // behind the last line with words of ours
-	us      bool // our address, our name or our words were found
+	scanner  attributionScan
+	passedOn bool // the subject says that this is a forward
+	first    int  // the author's first line
+	seen     bool // the scan has met words of the author
+	final    int  // behind the last line with words of ours
+	us       bool // our address, our name or our words were found
 }
 
 // A line is a span of full. Lines may be split where a mail program's words
@@ -176,7 +177,7 @@ func (d *doc) set(i, j int, k Kind, reason string, strength float64) {
 // UTF-8, without control characters and byte order marks.
 func clean(s string) string {
 	if len(s) > MaxInput {
-		s = s[:MaxInput]
+		s = s[:MaxInput] // a letter parted here becomes U+FFFD
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if strings.IndexByte(s, '\r') >= 0 {

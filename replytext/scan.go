@@ -24,6 +24,10 @@ func (d *doc) scan() {
 		}
 		in, ok := d.introductionAt(i)
 		if !ok {
+			if l.mark == markForward {
+				i = d.forwardedElement(i)
+				continue
+			}
 			if l.quoted() {
 				i = d.quotedRun(i)
 				continue
@@ -69,6 +73,9 @@ func (d *doc) introductionAt(i int) (introduction, bool) {
 func (d *doc) take(i int, in introduction) int {
 	top := !d.seen
 	after := in.last + 1
+	if d.passedOn && in.reason == "header block" && !d.us {
+		in.kind = Forwarded
+	}
 	if in.reason == "title" {
 		// A header block under a title belongs to it.
 		if j := d.nextText(after); j < len(d.lines) {
@@ -107,8 +114,8 @@ func (d *doc) deeper(i, j int) bool {
 }
 
 // unmarkedEnd is the end of our words, quoted without marks from line j on.
-// Below them stands older history, unless the
-// author wrote nothing above, or has answers between our words.
+// Below them stands older history, unless the author wrote nothing above, or
+// has answers between our words.
 func (d *doc) unmarkedEnd(j int) int {
 	end := d.runEnd(j)
 	if d.final > end || !d.seen {
@@ -121,6 +128,17 @@ func (d *doc) unmarkedEnd(j int) int {
 func (d *doc) history(from, to int, in introduction) int {
 	d.set(from, to, Quote, in.reason, in.strength)
 	return to
+}
+
+// forwardedElement takes the lines of an element that holds a forwarded mail,
+// whatever its title says.
+func (d *doc) forwardedElement(i int) int {
+	end := i
+	for end < len(d.lines) && (d.lines[end].mark == markForward || d.lines[end].blank() || d.lines[end].quoted()) {
+		end++
+	}
+	d.set(i, end, Forwarded, "client", .95)
+	return end
 }
 
 // forwardEnd is where a forwarded mail ends: at the end, unless it is marked as
@@ -159,11 +177,21 @@ func (d *doc) fromHere(i int) int {
 	}
 	d.absorbRule(i)
 	if b, ok := d.headerOnly(j); ok {
-		d.set(i, b.last+1, Attribution, "client", .97)
-		i = b.last + 1
+		if !d.passedOn || d.us {
+			d.set(i, b.last+1, Attribution, "client", .97)
+			i = b.last + 1
+		}
 	}
-	d.set(i, len(d.lines), Quote, "client", .97)
-	return len(d.lines)
+	end := len(d.lines)
+	if j = d.nextText(i); j < end && d.lines[j].mark == markSent {
+		end = d.unmarkedEnd(j)
+	}
+	if d.passedOn && !d.us {
+		d.set(i, end, Forwarded, "client", .97)
+		return end
+	}
+	d.set(i, end, Quote, "client", .97)
+	return end
 }
 
 // runEnd is the end of a run of quoted lines that begins in line i: blank lines

@@ -132,8 +132,9 @@ func numberEnd(s string, i int) (int, tokenKind) {
 	return j, tokNumber
 }
 
+// isYear knows the years of our time in the Gregorian, Thai and Persian calendars.
 func isYear(s string) bool {
-	return len(s) == 4 && (strings.HasPrefix(s, "19") || strings.HasPrefix(s, "20"))
+	return len(s) == 4 && (s[:2] == "20" || s[:2] == "19" || s[:2] == "25" || s[:2] == "14")
 }
 
 // wordEnd finds the end of a word, apostrophes and hyphens inside it included.

@@ -265,6 +265,11 @@ func (w *World) tellStory(ctx context.Context) error {
 			w.People.Open(p.Address, p.Name)
 		}
 	}
+	return w.openChannel(ctx)
+}
+
+// openChannel makes the channel of the story and sees who is there: Ana, and nobody else.
+func (w *World) openChannel(ctx context.Context) error {
 	var made struct {
 		URL string `json:"channel_url"`
 	}
@@ -275,7 +280,12 @@ func (w *World) tellStory(ctx context.Context) error {
 	w.mu.Lock()
 	w.Channel = made.URL
 	w.mu.Unlock()
-	return w.Chat.SetPresence("ana", true)
+	for _, p := range Cast() {
+		if err := w.Chat.SetPresence(p.ID, p.ID == "ana"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Person is somebody of the story.

@@ -266,7 +266,6 @@ func dueOf(head laneHead, poked string, now int64) (due, limit int64) {
 
 // laneHead is the first job of a lane, as far as it decides when the lane is due.
 type laneHead struct {
-	id       int64
 	kind     string
 	due, cap int64
 	latest   int64 // due_at of the jobs behind it, if its quiet window is open

@@ -21,6 +21,9 @@ func decisions() map[string]decision {
 	return map[string]decision{
 		"to be mailed":        {text: "%s is away: this goes out as a mail"},
 		"mailed":              {text: "Mailgun has the mail to %s"},
+		"put off":             {text: "the mail to %s is tried again later"},
+		"unsure":              {text: "perhaps the mail to %s went out: asks before it repeats it", tone: held},
+		"repeated":            {text: "the mail to %s is sent again"},
 		"not mailed":          {text: "no mail to %s"},
 		"delivered":           {text: "Mailgun says: delivered to %s", minor: true},
 		"marked delivered":    {text: "marked as delivered to %s", tone: good},

@@ -137,7 +137,7 @@ func TestLines(t *testing.T) {
 		{chat(sendbird.Entry{Kind: "outcome", Category: "group_channel:message_send", State: "dropped"}), "sendbird", "webhook message_send never arrived", "", bad, false},
 
 		{mail(mailgun.Entry{Kind: "request", Method: "POST", URL: "/v3/mg.example/messages.mime", Status: 200}), "gateway", "handed a mail to Mailgun", "", "", true},
-		{mail(mailgun.Entry{Kind: "request", Method: "POST", URL: "/v3/mg.example/messages.mime", Status: 503, Failed: true}), "gateway", "handed a mail to Mailgun", "", bad, false},
+		{mail(mailgun.Entry{Kind: "request", Method: "POST", URL: "/v3/mg.example/messages.mime", Status: 503, Failed: true}), "gateway", "tried to hand a mail to Mailgun", "", bad, false},
 		{mail(mailgun.Entry{Kind: "request", Method: "GET", URL: "/o/abc", Status: 200, Recipient: "bob@people.example"}), "mailgun", "Bob’s program fetched the tracking picture", "", "", true},
 		{mail(mailgun.Entry{Kind: "post", Event: "inbound", Status: 200, Try: 1}), "mailgun", "handed the mail to the gateway", "", "", false},
 		{mail(mailgun.Entry{Kind: "post", Event: "delivered", Status: 503, Try: 3, Failed: true, Recipient: "bob@people.example"}), "mailgun", "webhook delivered for Bob", "try 3", bad, false},

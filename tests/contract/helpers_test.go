@@ -1,7 +1,10 @@
 package contract
 
 import (
+	"testing"
+
 	"fmt"
+	"github.com/postern-chat/postern/internal/pgtest"
 	"strings"
 )
 
@@ -13,4 +16,12 @@ func want[T comparable](got, want T) error {
 		return fmt.Errorf("%v, want %v", got, want)
 	}
 	return nil
+}
+
+// databases are the two kinds.
+func databases(testing.TB) []database {
+	return []database{
+		{"sqlite", func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/postern.db" }},
+		{"postgres", func(t *testing.T) string { return pgtest.Start(t) }},
+	}
 }
