@@ -166,10 +166,11 @@ func (w *World) serve(ln net.Listener, h http.Handler) string {
 
 // Connect points the emulators at whoever should hear of what happens; nothing that
 // happened before is told. Each of Mailgun's hooks that is given is one more, beside
-// those it has; of Sendbird's there is one.
+// those it has; of Sendbird's there is one. A reset of an emulator forgets them; it
+// goes back to Config.Hooks at Sendbird, and to none at Mailgun.
 func (w *World) Connect(h Hooks) error {
 	if h.Sendbird != "" {
-		w.Chat.SetWebhook(sendbird.Webhook{URL: h.Sendbird, IncludeMembers: true})
+		w.Chat.SetWebhook(chatHook(h.Sendbird))
 	}
 	if h.Events != "" {
 		w.Mail.AddWebhook(w.Domain, h.Events)
@@ -181,9 +182,12 @@ func (w *World) Connect(h Hooks) error {
 	return err
 }
 
+func chatHook(to string) sendbird.Webhook { return sendbird.Webhook{URL: to, IncludeMembers: true} }
+
 func (w *World) startChat() error {
 	chat, err := sendbird.New(sendbird.Config{
 		Seed: w.cfg.Seed, Logger: w.cfg.Logger,
+		Webhook: chatHook(w.cfg.Hooks.Sendbird), // here, so that a reset goes back to it
 	})
 	if err != nil {
 		return err
