@@ -51,3 +51,15 @@ fuzz: ## run each fuzz target for FUZZTIME (default 10s)
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-intake
+bench-intake: ## webhooks accepted durably, beside bare handlers that commit the same row
+	go test ./bench/intake -run '^$$' -bench Intake -benchtime 1x
+
+.PHONY: bench-large
+bench-large: build ## time and memory of a large attachment in each direction
+	go run ./bench/large -binary bin/postern
+
+.PHONY: replies
+replies: build ## score the reply extraction and write docs/replies.md (needs ../shared)
+	go run ./replytext/internal/scoretable -out docs/replies.md -- bin/postern reply

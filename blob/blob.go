@@ -115,7 +115,8 @@ type Draft struct {
 	ended bool
 }
 
-// NewDraft begins a draft that keeps up to inMemory bytes in memory.
+// NewDraft begins a draft that keeps up to inMemory bytes in memory. With a negative
+// number the first Write makes the file, even of no bytes.
 func (d *Dir) NewDraft(inMemory int) *Draft { return &Draft{d: d, limit: inMemory} }
 
 // Write implements io.Writer.
@@ -166,7 +167,8 @@ func (t *Draft) Keep() (content []byte, ref string, err error) {
 	return nil, ref, nil
 }
 
-// settle makes the file durable before anybody can refer to it: its bytes, then its name.
+// settle makes the file durable before anybody can refer to it: its bytes, its name,
+// the name of the folder it stands in.
 func (t *Draft) settle(to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
@@ -180,7 +182,11 @@ func (t *Draft) settle(to string) error {
 	if err := os.Rename(t.f.Name(), to); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(to))
+	return errors.Join(syncDir(filepath.Dir(to)), syncDir(t.d.root))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,9 @@ package console
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/mail"
@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/replytext"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -27,6 +28,9 @@ type Rules interface {
 	Release(ctx context.Context, held int64) (bool, error)
 	// Discard ends the waiting of a held mail; false if it does not wait.
 	Discard(ctx context.Context, held int64) (bool, error)
+	// Extracted gives a recorded mail's new words, and what was cut from it and why;
+	// false if there is no such mail.
+	Extracted(ctx context.Context, event int64) (replytext.Result, bool, error)
 	// Raw gives a recorded mail's bytes.
 	Raw(ctx context.Context, event int64) ([]byte, bool, error)
 }
@@ -35,7 +39,8 @@ type Rules interface {
 type Config struct {
 	Store  *store.Store
 	Rules  Rules
-	Token  string // of the operator; "" closes the API
+	Token  string // of the operator; "" closes the API and the pages
+	Secure bool   // the world reaches us by HTTPS: the login's cookie goes nowhere else
 	Logger *slog.Logger
 }
 
@@ -71,6 +76,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /api/v1/activity":                  a.activity,
 		"POST /api/v1/participants/{id}/revoke": a.revoke,
 		"GET /api/v1/status":                    a.status,
+		"GET /api/v1/events/{id}/reply":         a.extracted,
 	} {
 		mux.Handle(pattern, a.guard(h))
 	}
@@ -94,9 +100,8 @@ var errAbsent = problem{http.StatusNotFound, "not found"}
 // guarded lets nobody in without the token; the comparison tells nothing by its time.
 func (a *API) guarded(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		word, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		given := sha256.Sum256([]byte(word))
-		if a.cfg.Token == "" || !ok || subtle.ConstantTimeCompare(given[:], a.token[:]) != 1 {
+		scheme, word, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || !a.isToken(word) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, "admin token needed")
 			return
@@ -111,9 +116,12 @@ func (a *API) guard(h handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		v, err := h(r)
 		var p problem
-		switch {
+		var e *postern.Error
+		switch kind := postern.KindOf(err); {
 		case errors.As(err, &p):
 			refuse(w, p.status, p.text)
+		case (kind == postern.Permanent || kind == postern.Invalid) && errors.As(err, &e) && e.Err != nil:
+			refuse(w, http.StatusConflict, e.Err.Error()) // trying again later is of no use
 		case err != nil:
 			a.cfg.Logger.Warn("an API call failed", "path", r.Pattern, "error", err)
 			refuse(w, http.StatusServiceUnavailable, "try again later; the log says more")
@@ -125,6 +133,7 @@ func (a *API) guard(h handler) http.Handler {
 
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // whoever stops reading has stopped reading
 }
@@ -159,7 +168,11 @@ func (a *API) putPerson(r *http.Request) (any, error) {
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
+	err := d.Decode(&in)
+	if err == nil && d.Decode(&struct{}{}) != io.EOF {
+		err = errors.New("something follows it")
+	}
+	if err != nil {
 		return nil, problem{http.StatusBadRequest, "the body is not the JSON of a person: " + err.Error()}
 	}
 	p := postern.Person{UserID: postern.UserID(r.PathValue("user_id")), Email: strings.TrimSpace(in.Email), Name: in.Name, Locale: in.Locale, TimeZone: in.TimeZone}
@@ -268,6 +281,19 @@ func (a *API) status(r *http.Request) (any, error) {
 	return map[string]any{"jobs": b.Jobs, "lanes": b.Lanes, "dead": b.Dead, "oldest": b.Oldest, "deliveries": d}, err
 }
 
+// extracted shows an operator what was trimmed from a mail.
+func (a *API) extracted(r *http.Request) (any, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return nil, errAbsent
+	}
+	e, ok, err := a.cfg.Rules.Extracted(r.Context(), id)
+	if err == nil && !ok {
+		err = errAbsent
+	}
+	return e, err
+}
+
 // raw gives a recorded mail as it came, to be saved, never shown in place.
 func (a *API) raw(w http.ResponseWriter, r *http.Request) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
@@ -277,10 +303,11 @@ func (a *API) raw(w http.ResponseWriter, r *http.Request) {
 	}
 	b, ok, err := a.cfg.Rules.Raw(r.Context(), id)
 	switch {
-	case err != nil:
-		refuse(w, http.StatusServiceUnavailable, "try again later")
-	case !ok:
+	case !ok && err == nil, postern.CauseOf(err) == postern.CauseNotFound:
 		refuse(w, http.StatusNotFound, "not found")
+	case err != nil:
+		a.cfg.Logger.Warn("an API call failed", "path", r.Pattern, "error", err)
+		refuse(w, http.StatusServiceUnavailable, "try again later; the log says more")
 	default:
 		w.Header().Set("Content-Type", "message/rfc822")
 		w.Header().Set("X-Content-Type-Options", "nosniff")

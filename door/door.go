@@ -91,6 +91,7 @@ func (d *Door) find(w http.ResponseWriter, r *http.Request) (relay.LeavePage, bo
 
 func (d *Door) fail(w http.ResponseWriter, err error) {
 	d.log.Warn("a signed link could not be answered", "error", err)
+	secure(w.Header())
 	http.Error(w, "Please try again later.", http.StatusServiceUnavailable)
 }
 
@@ -116,9 +117,15 @@ func (d *Door) file(w http.ResponseWriter, r *http.Request) {
 	if f.Size >= 0 {
 		h.Set("Content-Length", strconv.FormatInt(f.Size, 10))
 	}
+	if r.Method == http.MethodHead {
+		return
+	}
 	// The server's own limit is for pages; not every ResponseWriter can do this.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Minute))
-	_, _ = io.Copy(w, f.Body) // whoever stops reading has stopped reading
+	if _, err := io.Copy(w, f.Body); err != nil {
+		// Half a file must not look like a whole one.
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func secure(h http.Header) {

@@ -64,6 +64,36 @@ func TestNoBounce(t *testing.T) {
 	}
 }
 
+func TestBounceRecipients(t *testing.T) {
+	for _, c := range []struct{ name, raw, want string }{
+		{"several in a report", "From: MAILER-DAEMON@x.example\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nx\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; a@d.example\nAction: failed\nStatus: 5.1.1 (bad destination)\n\nFinal-Recipient: rfc822; b@d.example\nOriginal-Recipient: rfc822; B.List@d.example\nAction: delayed\nStatus: 4.4.7\n--b--\n",
+			"a@d.example 5.1.1 failed; b@d.example 4.4.7 delayed"},
+		{"several in exim's text", "From: Mailer-Daemon@x.example\nTo: me@x.example\nSubject: Mail delivery failed\n\nThis message was created automatically by mail delivery software.\n\n  a@d.example\n    550 5.1.1 unknown\n  b@d.example\n    552 5.2.2 mailbox full\n",
+			"a@d.example 5.1.1 failed; b@d.example 5.2.2 failed"},
+		{"several on a header", "From: Mailer-Daemon@x.example\nX-Failed-Recipients: a@d.example,\n b@d.example\nSubject: Mail delivery failed\n\nsorry\n",
+			"a@d.example  failed; b@d.example  failed"},
+		{"microsoft's page alone", "From: postmaster@d.example\nTo: me@x.example\nSubject: Unzustellbar: Bestellung\nContent-Type: text/html\n\n<html><p>Delivery has failed to these recipients or groups:</p><p><a href=\"mailto:a@d.example\">a@d.example</a><br>The address was not found.</p><p>Diagnostic information for administrators:</p><p>Remote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound'</p></html>",
+			"a@d.example 5.1.10 failed"},
+		{"no address told", "Return-Path: <>\nFrom: System <postmaster@d.example>\nSubject: Delivery failure\n\nYour mail was refused: 554 5.7.1 spam\n", ""},
+	} {
+		m := mustRead(t, crlf(c.raw))
+		if m.Bounce == nil {
+			t.Errorf("%s: no bounce, %+v", c.name, m.Auto)
+			continue
+		}
+		var got []string
+		for _, r := range m.Bounce.Recipients {
+			got = append(got, r.Address+" "+r.Status+" "+string(r.Outcome))
+		}
+		if s := strings.Join(got, "; "); s != c.want {
+			t.Errorf("%s: %q, want %q", c.name, s, c.want)
+		}
+		if m.Bounce.Outcome != OutcomeFailed {
+			t.Errorf("%s: outcome %q", c.name, m.Bounce.Outcome)
+		}
+	}
+}
+
 func TestCodesIn(t *testing.T) {
 	for _, c := range []struct {
 		in     string

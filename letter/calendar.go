@@ -216,7 +216,7 @@ func (c *calendarReader) begin(name string) {
 }
 
 func (c *calendarReader) end(name string) {
-	if c.in() == name {
+	if len(c.stack) > 0 && c.in() == name {
 		c.stack = c.stack[:len(c.stack)-1]
 	}
 	switch name {

@@ -6,7 +6,9 @@
 // It is also bounded: see [Limits]. Attachments are found by their offsets and streamed from the source when
 // opened, so memory does not grow with them.
 //
+// No signature is verified, no key used: what a mail claims of its sender stays a claim.
+//
 // What lives here: RFC 5322, 2045-2047, 2231, 3464, 3676, 3834, 5545, 8601, TNEF, and the charsets of mail.
-// What may not live here: converting HTML to text, telling the reply from the quoted history, any network or
-// disk access, any check of a signature, and anything that knows who sends or receives the mail.
+// What may not live here: converting HTML to text, telling the reply from the quoted history, any access to
+// network or disk (but the system's time zone tables, for invitations), and anything that knows who sends or receives the mail.
 package letter

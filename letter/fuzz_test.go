@@ -39,7 +39,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		calls := 0
 		opt := Options{Limits: lim, OurIDs: func(id string) bool { calls++; return strings.Contains(id, "ours") }}
-		m, err := ReadBytes(raw, opt)
+		m, err := read(memorySource(raw), opt) // not ReadBytes, which hides panics
 		var limit *LimitError
 		if err != nil && !errors.As(err, &limit) {
 			t.Fatalf("error without I/O: %v", err)

@@ -49,7 +49,7 @@ func (h Header) Values(name string) []string {
 func (h Header) Addresses(name string) []Address {
 	var out []Address
 	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
+		if strings.EqualFold(f.Name, name) && len(out) < maxAddresses {
 			out = append(out, ParseAddresses(f.Raw)...)
 		}
 	}

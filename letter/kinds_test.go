@@ -127,8 +127,8 @@ func TestWinmail(t *testing.T) {
 }
 
 func TestRTF(t *testing.T) {
-	text, html := readRTF([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\'dfe \u8211 ? an {\b alle}\par{\*\generator x}Zeile}`))
-	if html || text != "Grüße – an alle\nZeile" {
+	text, html := readRTF([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\'dfe \u8211 ? \u-10179 ?\u-8638 ? an {\b alle}\par{\*\generator x}Zeile}`))
+	if html || text != "Grüße – 🙂 an alle\nZeile" {
 		t.Errorf("%v %q", html, text)
 	}
 	text, html = readRTF([]byte(`{\rtf1\ansi\ansicpg1252\fromhtml1 {\*\htmltag64 <p>}\htmlrtf \par \htmlrtf0 Words{\*\htmltag72 </p>}}`))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -68,7 +69,7 @@ type Limits struct {
 	HeaderFields int   // fields of all header blocks together; default 5,000
 	Parts        int   // MIME parts; default 1,000
 	Depth        int   // nesting of multiparts; default 30
-	Text         int64 // decoded bytes of body text held in memory, plain and HTML each; default 8 MiB
+	Text         int64 // decoded bytes of one body text held in memory, and half of what all of them may take; default 8 MiB
 	Unpacked     int64 // bytes of a winmail.dat, S/MIME envelope or calendar held in memory; default 16 MiB
 }
 
@@ -147,10 +148,31 @@ func (m *Message) problem(kind ProblemKind, part *part, format string, args ...a
 // (then the Message is nil) or a *LimitError (then the Message holds what was read up to there, at least the header
 // as far as it goes).
 func Read(src io.ReaderAt, size int64, opt Options) (*Message, error) {
-	s := &source{at: src, size: size}
+	s := &source{at: src, size: max(size, 0)}
 	if b, ok := src.(memory); ok {
 		s.mem = b[:size]
 	}
+	return guarded(s, opt)
+}
+
+// guarded keeps the promise never to panic even where this package or one it uses has a fault: then the mail is its header
+// and text as they stand. Tests call read, so that faults show.
+func guarded(s *source, opt Options) (m *Message, err error) {
+	defer func() {
+		if recover() == nil {
+			return
+		}
+		m = &Message{}
+		raw, readErr := s.bytes(0, s.size, opt.Limits.withDefaults().Text)
+		if readErr != nil {
+			m, err = nil, readErr
+			return
+		}
+		text := newlines(cleanUTF8(string(raw)))
+		head, body, _ := strings.Cut(text, "\n\n")
+		m.Header, m.Text, err = parseHeader(head+"\n", 16), body, nil
+		m.problem(ProblemHeader, nil, "internal fault, shown as it stood")
+	}()
 	return read(s, opt)
 }
 
@@ -171,6 +193,7 @@ type reader struct {
 	lim        Limits
 	containers int   // opened so far
 	unpacked   int64 // bytes they took
+	textUsed   int64 // bytes of body text decoded so far
 	matched    *subjectMatch
 	spare      run // the body of a winmail.dat, for mails without another
 }

@@ -40,12 +40,22 @@ func parseParams(raw string) (value string, out params) {
 		if star := strings.IndexByte(name, '*'); star > 0 {
 			pieces = append(pieces, newPiece(name[:star], name[star:], val))
 		} else if _, dup := out[name]; !dup {
-			out[name] = decodeHeader(val)
+			out[name] = paramText(name, val)
 		}
 	}
 	joinPieces(pieces, out)
 	return value, out
 }
+
+// paramText decodes file names, which alone may hold more than ASCII.
+func paramText(name, val string) string {
+	if fileParam(name) {
+		return decodeHeader(val)
+	}
+	return cleanUTF8(val)
+}
+
+func fileParam(name string) bool { return name == "name" || name == "filename" }
 
 func paramValue(s string) (value, rest string) {
 	if s == "" || s[0] != '"' {
@@ -116,11 +126,11 @@ func joinPieces(pieces []piece, out params) {
 				raw = append(raw, p.value...)
 			}
 		}
-		if any {
+		if any && fileParam(pieces[i].name) {
 			text, _ := decodeCharset(raw, charset, "")
 			out[pieces[i].name] = text
 		} else {
-			out[pieces[i].name] = decodeHeader(string(raw))
+			out[pieces[i].name] = paramText(pieces[i].name, string(raw))
 		}
 		i = j
 	}

@@ -107,18 +107,27 @@ func (p *part) contentID() string {
 func (p *part) text() bool {
 	switch p.mediaType {
 	case "text/plain", "text/html", "text/enriched", "text/richtext", "text/x-markdown", "text/markdown", "text/x-plain", "text/text":
-	default:
-		if p.mediaType != "text/x-amp-html" && p.is("text/") && p.filename() == "" && p.disposition == "" &&
-			p.mediaType != "text/calendar" && p.mediaType != "text/vcard" && p.mediaType != "text/x-vcard" &&
-			p.mediaType != "text/rfc822-headers" && !strings.HasPrefix(p.mediaType, "text/vnd.") && p.mediaType != "text/csv" {
-			return true
-		}
+	case "text/x-amp-html", "text/watch-html", "text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory",
+		"text/rfc822-headers", "text/rfc822-header", "text/csv", "text/rtf", "text/xml", "text/css", "text/javascript":
 		return false
+	default: // unknown text is text (RFC 2046 section 4.1.4)
+		return p.is("text/") && p.filename() == "" && p.disposition == "" && !p.is("text/vnd.")
+	}
+	if exchangeText(p.filename()) {
+		return true
 	}
 	if p.parent == nil {
 		return p.disposition != "attachment" || p.filename() == ""
 	}
 	return p.disposition != "attachment" && p.filename() == ""
+}
+
+// exchangeText knows the names that Exchange gives to texts that stood between attachments: "ATT00001.txt". They are
+// marked as attachments and hold the author's words.
+func exchangeText(name string) bool {
+	name = strings.ToLower(name)
+	base, ext, ok := strings.Cut(name, ".")
+	return ok && len(base) == 8 && strings.HasPrefix(base, "att") && digits(base[3:]) && (ext == "txt" || ext == "htm" || ext == "html")
 }
 
 func (p *part) html() bool { return p.mediaType == "text/html" }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 )
 
 const maxRTF = 8 << 20
@@ -72,6 +73,7 @@ type rtfReader struct {
 	html     bool
 	codepage string
 	out      strings.Builder
+	high     rune   // first half of a surrogate pair
 	raw      []byte // 8-bit characters not yet decoded
 	stack    []rtfState
 	state    rtfState
@@ -205,7 +207,16 @@ func (r *rtfReader) word(word string, n int, given bool, next int) int {
 		if n < 0 {
 			n += 65536
 		}
-		r.write(string(rune(n)))
+		switch {
+		case utf16.IsSurrogate(rune(n)) && n < 0xdc00:
+			r.high = rune(n)
+		default:
+			c := rune(n)
+			if utf16.IsSurrogate(c) {
+				c = utf16.DecodeRune(r.high, c)
+			}
+			r.write(string(c))
+		}
 		return r.standIn(next)
 	case "lquote":
 		r.write("‘")

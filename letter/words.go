@@ -108,6 +108,7 @@ type wordDecoder struct {
 	bytes   []byte
 	b64     []byte // base64 text not yet decoded: some mailers cut that too
 	pending bool
+	decoded int // runs decoded so far
 }
 
 func (d *wordDecoder) text(s string) {
@@ -120,9 +121,18 @@ func (d *wordDecoder) text(s string) {
 	d.flush()
 	if isASCII(s) {
 		d.out.WriteString(s)
-	} else {
-		d.out.WriteString(bare(s))
+		return
 	}
+	text, _ := decodeCharset([]byte(s), "", d.hint())
+	d.out.WriteString(cleanUTF8(text))
+}
+
+// hint ends the guessing of charsets in a field that has asked for it too often.
+func (d *wordDecoder) hint() string {
+	if d.decoded++; d.decoded > 100 {
+		return "windows-1252"
+	}
+	return ""
 }
 
 func (d *wordDecoder) word(w word) {
@@ -153,7 +163,7 @@ func (d *wordDecoder) flush() {
 		return
 	}
 	d.endBase64()
-	text, _ := decodeCharset(d.bytes, d.charset, "")
+	text, _ := decodeCharset(d.bytes, d.charset, d.hint())
 	for _, r := range text {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':

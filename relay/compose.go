@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
@@ -33,6 +35,7 @@ type content struct {
 	messages []wanted
 	locale   string
 	sender   string
+	where    string
 }
 
 // attachment is a file that goes with the mail.
@@ -55,7 +58,7 @@ type linked struct {
 // compose writes a mail, and fetches the files that go with it. What depends on the
 // participant's address is filled in by address.
 func (r *Rules) compose(ctx context.Context, t *letterTo) (*content, error) {
-	c := &content{To: t.person.Name, Date: r.Now(), messages: t.messages, locale: t.person.Locale, sender: r.displayName(t)}
+	c := &content{To: t.person.Name, Date: r.Now(), messages: t.messages, locale: t.person.Locale, sender: r.displayName(t), where: r.where(t)}
 	left := r.AttachLimit
 	for i, m := range t.messages {
 		files, err := r.filesOf(ctx, t.channel.ID, m)
@@ -65,7 +68,7 @@ func (r *Rules) compose(ctx context.Context, t *letterTo) (*content, error) {
 		}
 		t.messages[i].Files = files
 		for k, f := range files {
-			n, err := r.take(ctx, c, f, left, m.job.Attempts)
+			n, err := r.take(ctx, c, f, left, t.attempts)
 			if err != nil {
 				r.drop(c)
 				return nil, err
@@ -101,9 +104,6 @@ func (r *Rules) filesOf(ctx context.Context, ch postern.ChannelID, m wanted) ([]
 	return []postern.ChatFile{{}}, nil // there is a file, of which nothing is known
 }
 
-// patience is how many times a file is asked for before the mail goes without it.
-const patience = 4
-
 // take fetches one file into the mail, or links it; it tells how many bytes it took.
 func (r *Rules) take(ctx context.Context, c *content, f postern.ChatFile, left int64, attempts int) (int64, error) {
 	link := linked{Name: fileName(f), Type: f.ContentType, URL: f.URL}
@@ -127,7 +127,7 @@ func (r *Rules) take(ctx context.Context, c *content, f postern.ChatFile, left i
 	}
 	a, err := r.fetch(body, f, left)
 	switch {
-	case errors.Is(err, errTooMuch):
+	case errors.Is(err, errTooMuch), err != nil && attempts >= patience: // a file may always break off
 		c.Links = append(c.Links, link)
 		return 0, nil
 	case err != nil:
@@ -141,7 +141,7 @@ var errTooMuch = errors.New("larger than what is left")
 
 func (r *Rules) fetch(body io.ReadCloser, f postern.ChatFile, left int64) (attachment, error) {
 	defer func() { _ = body.Close() }()
-	d := r.Blobs.NewDraft(0)
+	d := r.Blobs.NewDraft(-1)
 	defer d.Discard()
 	n, err := io.Copy(d, io.LimitReader(body, left+1))
 	if err != nil {
@@ -150,8 +150,10 @@ func (r *Rules) fetch(body io.ReadCloser, f postern.ChatFile, left int64) (attac
 	if n > left {
 		return attachment{}, errTooMuch
 	}
-	if n == 0 {
-		_, _ = d.Write(nil)
+	if n == 0 { // a file of no bytes is a file
+		if _, err := d.Write(nil); err != nil {
+			return attachment{}, err
+		}
 	}
 	_, ref, err := d.Keep()
 	return attachment{Name: fileName(f), Type: mediaType(f.ContentType), Size: n, Blob: ref}, err
@@ -188,25 +190,33 @@ func (r *Rules) displayName(t *letterTo) string {
 			names = append(names, n)
 		}
 	}
-	where := r.FromName
-	if where == "" {
-		where = oneLine(t.channel.Name, 80)
-	}
+	where := r.where(t)
 	var who string
 	switch {
-	case len(names) == 0 && where != "":
-		return where
 	case len(names) == 0:
-		return "Chat"
+		return where
 	case len(names) <= 3:
 		who = strings.Join(names, ", ")
 	default:
 		who = names[0] + ", " + names[1] + " +" + strconv.Itoa(len(names)-2)
 	}
-	if where == "" || where == who {
+	if where == who || where == unnamed {
 		return who
 	}
 	return who + " (" + where + ")"
+}
+
+// unnamed is what a channel without a name is called.
+const unnamed = "Chat"
+
+// where is what the place is called in which the messages were written.
+func (r *Rules) where(t *letterTo) string {
+	for _, s := range []string{r.FromName, oneLine(t.channel.Name, 80)} {
+		if s != "" {
+			return s
+		}
+	}
+	return unnamed
 }
 
 // senderName is how the writer of a message is called; "" for the application's lines.
@@ -220,26 +230,38 @@ func (m wanted) senderName() string {
 	return string(m.Sender.ID)
 }
 
-// oneLine makes a text fit for a header: one line, no control characters, bounded.
+// oneLine makes a text fit for a header: one line, no control characters, nothing that
+// turns the direction of what follows or reads as an encoded word (RFC 2047), at most
+// so many characters.
 func oneLine(s string, most int) string {
 	s = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
+		if unicode.IsControl(c) || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
 			return ' '
 		}
 		return c
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "=?", "= ?")), " ")
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most-1]) + "…"
 	}
 	return s
 }
 
+// maxFileName is the longest name of a file, in bytes: as most file systems have it,
+// and so that its header field stays below 998 characters when every byte takes three.
+const maxFileName = 240
+
+// fileName is a file's name without path. One that is too long keeps its ending.
 func fileName(f postern.ChatFile) string {
-	name := oneLine(f.Name, 150)
+	name := f.Name
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}
+	name = oneLine(name, 1000)
+	if ext := path.Ext(name); len(name) > maxFileName && len(ext) <= 20 {
+		name = clip(name, maxFileName-len(ext)) + ext
+	}
+	name = clip(name, maxFileName)
 	if name == "" || name == "." || name == ".." {
 		return "file"
 	}

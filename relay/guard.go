@@ -29,7 +29,7 @@ const (
 // address alone never suffices: whoever is forwarded a mail has it.
 func (r *Rules) judge(in postern.Inbound, m *letter.Message, p store.Participant, person postern.Person) ruling {
 	switch {
-	case m.Auto != nil:
+	case m.Auto != nil && m.Auto.Certain:
 		return ruling{doNote, "automatic mail: " + string(m.Auto.Class), clip(m.Auto.Proof, 200)}
 	case m.Bounce != nil:
 		return ruling{doNote, "automatic mail: bounce", ""}
@@ -48,6 +48,12 @@ func (r *Rules) judge(in postern.Inbound, m *letter.Message, p store.Participant
 	}
 	if why := forged(in, m); why != "" {
 		return ruling{doHold, "perhaps forged: " + why, ""}
+	}
+	if m.Auto != nil { // it only looks like a machine's: a person decides
+		return ruling{doHold, "perhaps automatic mail: " + string(m.Auto.Class), clip(m.Auto.Proof, 200)}
+	}
+	if in.Sender == "" {
+		return ruling{doHold, "no envelope sender, as machines write", ""}
 	}
 	return ruling{do: doPost}
 }
@@ -84,39 +90,29 @@ func samePerson(known, from string) bool {
 	return ok && plus > 0 && strings.EqualFold(local[:plus]+"@"+domain, from)
 }
 
-// forged says what proves that From is not who wrote; "" if nothing does. Only verdicts
-// against a mail are believed from its header: nobody forges those.
+// forged says what proves that From is not who wrote; "" if nothing does. What the
+// header says is believed only where it speaks against the mail: nobody forges that.
 func forged(in postern.Inbound, m *letter.Message) string {
 	spf, dkim := in.Verdicts.SPF, in.Verdicts.DKIM
-	if spf == "" {
-		spf = m.Header.Get("X-Mailgun-Spf")
-	}
-	if dkim == "" {
-		dkim = m.Header.Get("X-Mailgun-Dkim-Check-Result")
+	for _, f := range m.Header {
+		switch {
+		case spf == "" && strings.EqualFold(f.Name, "X-Mailgun-Spf"):
+			spf = strings.TrimSpace(f.Value())
+		case strings.EqualFold(f.Name, "X-Mailgun-Dkim-Check-Result"):
+			// The writer may have put a pass of his own beside a fail.
+			if v := strings.TrimSpace(f.Value()); dkim == "" || strings.EqualFold(v, "fail") {
+				dkim = v
+			}
+		}
 	}
 	if strings.EqualFold(spf, "fail") && !strings.EqualFold(dkim, "pass") {
 		return "SPF fails and no DKIM signature holds" // SPF alone fails for every forwarded mail
 	}
-	if failsDMARC(m.Header.Get("Authentication-Results")) {
+	// The topmost Authentication-Results field is the only one that a server of ours may have added.
+	if m.Authentication().Result("dmarc") == "fail" {
 		return "DMARC fails"
 	}
 	return ""
-}
-
-// failsDMARC reads the topmost Authentication-Results field (RFC 8601), the only one
-// that a server of ours may have added.
-func failsDMARC(field string) bool {
-	for _, part := range strings.Split(field, ";") {
-		method, result, ok := strings.Cut(strings.TrimSpace(part), "=")
-		if !ok || !strings.EqualFold(strings.TrimSpace(method), "dmarc") {
-			continue
-		}
-		word, _, _ := strings.Cut(strings.TrimSpace(result), " ")
-		if strings.EqualFold(word, "fail") {
-			return true
-		}
-	}
-	return false
 }
 
 func clip(s string, most int) string {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/postern-chat/postern"
@@ -82,10 +83,12 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		}, nil
 	}
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
-		if err := tx.PlanPosts(posts); err != nil {
-			return err
+		// Released: what was planned then is posted, not what would be planned now.
+		plan := func() error { return tx.PlanAgain(batch) }
+		if len(before) == 0 {
+			plan = func() error { return tx.PlanPosts(posts) }
 		}
-		if err := tx.PlanAgain(batch); err != nil {
+		if err := plan(); err != nil {
 			return err
 		}
 		if answered != "" && rule.do == doPost {
@@ -149,11 +152,15 @@ func (r *Rules) read(e *store.Event, m *arrived) error {
 		}
 		src, size, m.close = f, f.Size(), f.Close
 	}
-	var err error
-	m.mail, err = letter.Read(src, size, letter.Options{
+	opt := letter.Options{
 		OurIDs:     func(id string) bool { return strings.HasSuffix(id, "@"+r.Domain) },
-		ReturnPath: &m.in.Sender, LoopHeader: headerLoop, LoopValue: r.loopWord(),
-	})
+		LoopHeader: headerLoop, LoopValue: r.loopWord(),
+	}
+	if m.in.Sender != "" { // an empty one may also be one that was not told
+		opt.ReturnPath = &m.in.Sender
+	}
+	var err error
+	m.mail, err = letter.Read(src, size, opt)
 	if err != nil {
 		_ = m.close()
 	}
@@ -214,9 +221,11 @@ func (r *Rules) mailNote(m *arrived, what, why, detail string) store.Note {
 // answersTo finds what was sent to the participant that this mail may answer, the
 // likeliest first, and the delivery that it certainly answers.
 func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sent, answered postern.DeliveryID, err error) {
-	const recent = 8
+	const recent, most = 8, 32 // how many are compared, and looked for
 	var ds []store.Delivery
-	for _, id := range append(m.mail.InReplyTo, m.mail.References...) {
+	ids := slices.Concat(m.mail.References, m.mail.InReplyTo)
+	slices.Reverse(ids) // References ends with what is answered (RFC 5322 section 3.6.4)
+	for _, id := range ids[:min(len(ids), most)] {
 		if len(ds) == recent || !strings.HasSuffix(id, "@"+r.Domain) {
 			continue
 		}
@@ -261,8 +270,11 @@ type fileRef struct {
 // plan says which chat messages a mail becomes: its new words, split where they are too
 // long, then its files in order. trimmed says what was left out of the words.
 func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replytext.Sent) (posts []store.Post, trimmed string, err error) {
-	reply := replytext.Extract(replytext.Input{Text: m.mail.Text, HTML: m.mail.HTML, Subject: m.mail.Subject, Sent: sent, ProviderText: m.in.Stripped})
+	reply := r.extract(m, sent)
 	text := strings.TrimSpace(pictureMark.ReplaceAllString(reply.Text, ""))
+	if m.mail.Reaction != nil {
+		text = m.mail.Reaction.Emoji // its texts are a fall-back in words
+	}
 	for _, c := range m.mail.Calendar {
 		text = strings.TrimSpace(text + "\n\n" + invitation(c))
 	}
@@ -291,10 +303,14 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		if !wantedFile(f, reply) || rule.do == doGuest {
 			continue
 		}
-		ref, _ := json.Marshal(fileRef{m.event, i, oneLine(f.Name, 150), f.ContentType}) // strings and numbers: never fails
+		ref, _ := json.Marshal(fileRef{m.event, i, fileName(postern.ChatFile{Name: f.Name}), f.ContentType}) // strings and numbers: never fails
 		add(store.Post{File: ref})
 	}
 	return posts, trimmed, nil
+}
+
+func (r *Rules) extract(m *arrived, sent []replytext.Sent) replytext.Result {
+	return replytext.Extract(replytext.Input{Text: m.mail.Text, HTML: m.mail.HTML, Subject: m.mail.Subject, Sent: sent, ProviderText: m.in.Stripped})
 }
 
 // pictureMark is how replytext keeps the place of a picture; the picture itself follows

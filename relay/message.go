@@ -191,14 +191,14 @@ func writeBase64(w io.Writer, r io.Reader) error {
 	}
 }
 
-// mediaType keeps a type only if it is one, and none that a mail program would treat
-// as part of the mail itself.
+// mediaType keeps a type only if it is one, no longer than RFC 6838 section 4.2 has
+// them, and none that a mail program would treat as part of the mail itself.
 func mediaType(s string) string {
 	t, params, err := mime.ParseMediaType(s)
-	if err != nil || strings.HasPrefix(t, "multipart/") || strings.HasPrefix(t, "message/") || !strings.Contains(t, "/") {
+	if err != nil || len(t) > 2*127+1 || strings.HasPrefix(t, "multipart/") || strings.HasPrefix(t, "message/") || !strings.Contains(t, "/") {
 		return "application/octet-stream"
 	}
-	if cs := params["charset"]; cs != "" {
+	if cs := params["charset"]; cs != "" && len(cs) <= 40 { // RFC 2978 section 2.3
 		return mime.FormatMediaType(t, map[string]string{"charset": cs})
 	}
 	return t

@@ -1,9 +1,11 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"slices"
 	"strings"
 
 	"github.com/postern-chat/postern"
@@ -71,14 +73,11 @@ func (r *Rules) change(j store.Job) (func(*store.Tx) error, error) {
 // mailBurst makes one mail of the messages that wait at the head of a mail lane, and
 // sends it: decide, write down, send.
 func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) error, error) {
-	burst := l.Jobs
-	for i, j := range burst {
-		if j.Kind != jobMessage {
-			burst = burst[:i]
-			break
-		}
+	burst, events, err := r.readable(l.Jobs)
+	if err != nil {
+		return nil, err
 	}
-	t, err := r.gather(ctx, burst)
+	t, err := r.gather(ctx, burst, events)
 	if err != nil {
 		return nil, err
 	}
@@ -96,20 +95,39 @@ func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) 
 	return r.send(ctx, burst[0], d)
 }
 
-// gather reads the messages of a burst and leaves those that are to be mailed now.
-func (r *Rules) gather(ctx context.Context, burst []store.Job) (*letterTo, error) {
+// readable is the part of a lane that becomes one mail: messages for the same member
+// that can be read. What cannot be is left to fail alone, as the head of its lane.
+func (r *Rules) readable(jobs []store.Job) (burst []store.Job, events []postern.ChatEvent, err error) {
+	for i, j := range jobs {
+		if j.Kind != jobMessage || !bytes.Equal(j.Args, jobs[0].Args) {
+			break
+		}
+		var e postern.ChatEvent
+		if j.Event == nil {
+			err = postern.Errorf(postern.Permanent, "relay.mail", "the recorded message is gone")
+		} else {
+			e, err = r.Platform.Decode(j.Event.Body)
+		}
+		if err != nil {
+			if i > 0 {
+				err = nil
+			}
+			break
+		}
+		burst, events = append(burst, j), append(events, e)
+	}
+	return burst, events, err
+}
+
+// gather leaves those messages of a burst that are to be mailed now.
+func (r *Rules) gather(ctx context.Context, burst []store.Job, events []postern.ChatEvent) (*letterTo, error) {
 	a, err := decode(burst[0])
 	if err != nil {
 		return nil, err
 	}
-	t := &letterTo{user: a.User}
-	for _, j := range burst {
-		e, err := r.Platform.Decode(j.Event.Body)
-		if err != nil {
-			return nil, err
-		}
-		t.channel = e.Channel
-		t.messages = append(t.messages, wanted{e.Message, j})
+	t := &letterTo{user: a.User, channel: events[len(events)-1].Channel, attempts: burst[0].Attempts}
+	for i, e := range events {
+		t.messages = append(t.messages, wanted{e.Message, burst[i]})
 	}
 	sortMessages(t.messages)
 	var why string
@@ -122,6 +140,11 @@ func (r *Rules) gather(ctx context.Context, burst []store.Job) (*letterTo, error
 	}
 	if t.known, _, err = r.Store.ParticipantOf(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
 		return nil, err
+	}
+	if t.known.ID == 0 { // he may have read all the same
+		if t.known.ReadAt, err = r.Store.ReadAt(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
+			return nil, err
+		}
 	}
 	if t.known.Muted {
 		t.dropAll("unsubscribed from this conversation")
@@ -161,8 +184,10 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		NewestAt: t.messages[len(t.messages)-1].CreatedAt.UnixMilli(), AttemptedAt: r.Now(),
 	}
 	mailed := make([]store.Mailed, len(t.messages))
+	notes := slices.Clone(t.dropped)
 	for i, m := range t.messages {
 		mailed[i] = store.Mailed{Message: m.ID, CreatedAt: m.CreatedAt.UnixMilli()}
+		notes = append(notes, store.Note{What: "to be mailed", Channel: t.channel.ID, User: t.user, Ref: string(m.ID), Ref2: string(id)})
 	}
 	err := r.Store.Work(ctx, l, func(tx *store.Tx) error {
 		p, err := tx.EnsureParticipant(r.conversation(t), t.user, postern.ParticipantID(seal.NewNumber()))
@@ -176,10 +201,7 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		if err := tx.AddDelivery(d, mailed); err != nil {
 			return err
 		}
-		for _, m := range t.messages {
-			t.dropped = append(t.dropped, store.Note{What: "to be mailed", Channel: t.channel.ID, User: t.user, Ref: string(m.ID), Ref2: string(id)})
-		}
-		for _, n := range t.dropped {
+		for _, n := range notes {
 			if err := tx.Note(n); err != nil {
 				return err
 			}
@@ -189,8 +211,8 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		}
 		return tx.Become(burst[0], jobSend, encode(args{Delivery: id, Channel: t.channel.ID, User: t.user}))
 	})
-	if err != nil {
-		r.drop(c)
+	if err != nil && (store.Lost(err) || postern.KindOf(err) != postern.Temporary) {
+		r.drop(c) // else it may be written all the same, and then the files are needed
 	}
 	return d, err
 }

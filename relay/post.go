@@ -183,7 +183,7 @@ func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final f
 	switch kind, why := postern.KindOf(cause), postern.CauseOf(cause); {
 	case why == postern.CauseTooLong && len([]rune(p.Text)) > leastText:
 		return nil, true, b.reshape(ctx, p)
-	case why == postern.CauseTooLarge:
+	case why == postern.CauseTooLarge && len(p.File) > 0:
 		return nil, true, b.replaceFile(ctx, p)
 	case kind == postern.Unsure:
 		r.Logger.Warn("a post may or may not stand in the chat", "post", p.ID, "error", cause)
@@ -256,7 +256,9 @@ func (b *poster) refused(p store.Post, cause error) func(*store.Tx) error {
 		if e := b.j.Event; e != nil && b.j.Kind == jobPost {
 			var in postern.Inbound
 			_ = json.Unmarshal(e.Body, &in) // at worst the operator sees no addresses
-			h := store.Held{Event: e.ID, Reason: "the chat refused it", Detail: codeOf(cause), Sender: in.Sender, Recipient: in.Recipient, State: store.HeldWaiting}
+			local, _, _ := cutAddress(in.Recipient)
+			to, _ := b.r.participantOf(local)
+			h := store.Held{Event: e.ID, Participant: to, Reason: "the chat refused it", Detail: codeOf(cause), Sender: in.Sender, Recipient: in.Recipient, State: store.HeldWaiting}
 			if err := tx.Hold(h); err != nil {
 				return err
 			}

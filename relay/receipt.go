@@ -49,7 +49,7 @@ func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) err
 				return err
 			}
 		}
-		// Whatever it was proves that the provider has the mail: a lane that is unsure may go on.
+		// A lane that was unsure may go on.
 		if err := tx.Poke("mail/"+r.PlatformName+"/"+string(p.Channel)+"/"+string(p.User), jobSend); err != nil {
 			return err
 		}
@@ -63,9 +63,11 @@ func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) err
 // learn keeps what an event says of a delivery. States only rise, so events may come in
 // any order and any number of times.
 func (r *Rules) learn(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what, why string, err error) {
+	// Whatever it tells, it proves that the provider has the mail.
+	if _, err := tx.Advance(d.ID, store.Accepted, e.At, ""); err != nil {
+		return "", "", err
+	}
 	switch e.Kind {
-	case postern.MailAccepted:
-		_, err = tx.Advance(d.ID, store.Accepted, e.At, "")
 	case postern.MailDelivered:
 		_, err = tx.Advance(d.ID, store.Delivered, e.At, "")
 		what = "delivered"
@@ -91,8 +93,7 @@ func (r *Rules) learn(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what
 	return what, why, err
 }
 
-// opened takes an open. Only one that may be a person's is kept for the read mark; an
-// open of any kind proves that the mail arrived.
+// opened takes an open. Only one that may be a person's is kept for the read mark.
 func (r *Rules) opened(tx *store.Tx, d store.Delivery, e postern.MailEvent) (what, why string, err error) {
 	if !e.DeliveredAt.IsZero() {
 		if _, err := tx.Advance(d.ID, store.Delivered, e.DeliveredAt, ""); err != nil {
@@ -172,29 +173,59 @@ func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err
 	if err != nil || waiting > 0 {
 		return m, err
 	}
-	ds, err := r.Store.Deliveries(ctx, p.ID, p.OwnReadUpto)
-	if err != nil {
-		return m, err
-	}
-	var newest store.Delivery
-	for _, d := range ds {
-		switch {
-		case d.State < store.Delivered:
-			return mark{}, nil // undelivered: whatever comes after it waits
-		case d.State != store.Failed:
-			newest = d
-		}
-	}
-	if newest.ID == "" {
-		return m, nil
+	newest, settled, err := r.newestSettled(ctx, p)
+	if err != nil || !settled || newest.ID == "" {
+		return m, err // undelivered: whatever comes after it waits
 	}
 	if newest.NewestAt > p.OwnDeliveredUpto {
 		m.delivered = newest.NewestAt
 	}
-	if r.Read != ReadOff && r.personOpened(newest) && p.ReadAt < newest.NewestAt {
+	if r.Read != ReadOff && r.personOpened(newest) && newest.NewestAt > max(p.ReadAt, p.OwnReadUpto) {
 		m.read = newest.NewestAt
 	}
 	return m, nil
+}
+
+// deliveriesAtOnce is how many Store.Deliveries lists.
+const deliveriesAtOnce = 500
+
+// newestSettled finds a participant's newest delivery that arrived. settled: of those
+// that no mark covers yet, none is still on its way.
+func (r *Rules) newestSettled(ctx context.Context, p store.Participant) (newest store.Delivery, settled bool, err error) {
+	since := max(p.OwnReadUpto, p.OwnDeliveredUpto)
+	for {
+		ds, err := r.Store.Deliveries(ctx, p.ID, since)
+		if err != nil {
+			return newest, false, err
+		}
+		for _, d := range ds {
+			switch {
+			case d.State < store.Delivered:
+				return newest, false, nil
+			case d.State != store.Failed:
+				newest = d
+			}
+		}
+		if len(ds) < deliveriesAtOnce {
+			break
+		}
+		next := ds[len(ds)-1].NewestAt - 1 // several may be of one moment
+		if next <= since {
+			return newest, false, nil
+		}
+		since = next
+	}
+	if newest.ID != "" {
+		return newest, true, nil
+	}
+	// The delivered mark covers all; the read mark may have to follow.
+	last, err := r.Store.LastDeliveries(ctx, p.ID, 8)
+	for _, d := range last {
+		if d.State >= store.Delivered && d.State != store.Failed {
+			return d, true, err
+		}
+	}
+	return newest, true, err
 }
 
 // uncovered asks the platform whether a message for him came after the newest that the
@@ -219,42 +250,39 @@ func (r *Rules) uncovered(ctx context.Context, p store.Participant, upto int64) 
 	return false, nil
 }
 
+// move moves the marks, each by itself: a platform may refuse one of them (Sendbird's
+// delivery receipts cost extra).
 func (r *Rules) move(ctx context.Context, j store.Job, p store.Participant, m mark) (func(*store.Tx) error, error) {
-	refused := ""
-	if m.delivered != 0 {
-		if err := r.Platform.MarkDelivered(ctx, p.Channel, p.User); settled(err) {
-			refused = codeOf(err)
-		} else if err != nil {
-			return nil, err
+	steps := []struct {
+		upto int64
+		read bool
+		what string
+		call func(context.Context, postern.ChannelID, postern.UserID) error
+	}{{m.delivered, false, "marked delivered", r.Platform.MarkDelivered}, {m.read, true, "marked read", r.Platform.MarkRead}}
+	refused := map[bool]string{}
+	for _, s := range steps {
+		if s.upto == 0 {
+			continue
 		}
-	}
-	if m.read != 0 && refused == "" {
-		if err := r.Platform.MarkRead(ctx, p.Channel, p.User); settled(err) {
-			refused = codeOf(err)
+		if err := s.call(ctx, p.Channel, p.User); settled(err) {
+			refused[s.read] = codeOf(err)
+			r.Logger.Warn("the chat refuses a receipt", "read", s.read, "code", codeOf(err))
 		} else if err != nil {
 			return nil, err
 		}
 	}
 	return func(tx *store.Tx) error {
-		if refused != "" {
-			r.Logger.Warn("the chat refuses a receipt", "code", refused)
-			if err := tx.Note(store.Note{What: "not marked", Why: "the chat refused it", Channel: p.Channel, User: p.User, Detail: refused}); err != nil {
-				return err
-			}
-			return tx.Done(j)
-		}
-		for _, step := range []struct {
-			upto int64
-			read bool
-			what string
-		}{{m.delivered, false, "marked delivered"}, {m.read, true, "marked read"}} {
-			if step.upto == 0 {
+		for _, s := range steps {
+			if s.upto == 0 {
 				continue
 			}
-			if err := tx.Marked(p.ID, step.read, step.upto); err != nil {
+			n := store.Note{What: s.what, Channel: p.Channel, User: p.User}
+			if code := refused[s.read]; code != "" {
+				n.What, n.Why, n.Detail = "not "+s.what, "the chat refused it", code
+			} else if err := tx.Marked(p.ID, s.read, s.upto); err != nil {
 				return err
 			}
-			if err := tx.Note(store.Note{What: step.what, Channel: p.Channel, User: p.User}); err != nil {
+			if err := tx.Note(n); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/text/language"
 
@@ -67,7 +68,7 @@ func (c *content) render(r *Rules, id postern.DeliveryID) error {
 		}
 		links = append(links, s)
 	}
-	ps := paragraphs(c.messages)
+	ps := paragraphs(c.messages, c.where)
 	c.Text = plainText(ps, links, w, c.Leave)
 	var b strings.Builder
 	err := page.Execute(&b, map[string]any{"Paragraphs": ps, "Links": links, "Words": w, "Leave": c.Leave, "Lang": langOf(c.locale)})
@@ -84,34 +85,52 @@ func webURL(s string) bool {
 	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
 }
 
-// paragraphs joins what one person wrote in a row. Names stand only where more than
-// one person writes: else From says it.
-func paragraphs(ms []wanted) []paragraph {
+// nobody stands where a writer has no name that may be told.
+const nobody = "👤"
+
+// paragraphs gives what was written, message by message. Names stand only where more
+// than one person writes (else From says it), and only where the writer changes. where
+// speaks in the application's own lines.
+func paragraphs(ms []wanted, where string) []paragraph {
 	several := slices.ContainsFunc(ms, func(m wanted) bool { return m.Sender.ID != ms[0].Sender.ID })
 	var ps []paragraph
 	last := ""
 	for _, m := range ms {
-		who := ""
-		if several {
-			who = oneLine(m.senderName(), 80)
-		}
-		var text []string
-		if body := strings.TrimSpace(strings.ReplaceAll(m.Text, "\r\n", "\n")); body != "" {
-			text = strings.Split(body, "\n")
-		}
-		for _, f := range m.Files {
-			text = append(text, "📎 "+fileName(f))
-		}
+		text := linesOf(m)
 		if len(text) == 0 {
 			continue
 		}
-		p := paragraph{Who: who, Lines: text}
-		if len(ps) > 0 && last == string(m.Sender.ID) {
-			p.Who = ""
+		p := paragraph{Lines: text}
+		if several && (len(ps) == 0 || last != string(m.Sender.ID)) {
+			p.Who = oneLine(m.senderName(), 80)
+			switch {
+			case p.Who == "" && m.Sender.ID == "":
+				p.Who = where
+			case p.Who == "":
+				p.Who = nobody
+			}
 		}
 		ps, last = append(ps, p), string(m.Sender.ID)
 	}
 	return ps
+}
+
+// linesOf gives a message's text line by line, without control characters, and its files.
+func linesOf(m wanted) (lines []string) {
+	text := strings.ReplaceAll(strings.ReplaceAll(m.Text, "\r\n", "\n"), "\r", "\n")
+	text = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) && c != '\n' && c != '\t' {
+			return -1
+		}
+		return c
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	if text = strings.TrimSpace(text); text != "" {
+		lines = strings.Split(text, "\n")
+	}
+	for _, f := range m.Files {
+		lines = append(lines, "📎 "+fileName(f))
+	}
+	return lines
 }
 
 func plainText(ps []paragraph, links []shownLink, w phrases, leave string) string {

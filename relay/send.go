@@ -46,6 +46,9 @@ func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d st
 			if err := tx.Note(r.noteOf(j, d, "not mailed", why)); err != nil {
 				return err
 			}
+			if err := tx.Add(receiptJob(d.Participant)); err != nil { // one may have waited for it
+				return err
+			}
 			return tx.Done(j)
 		}, err
 	}
@@ -61,6 +64,7 @@ func (r *Rules) withdrawn(ctx context.Context, j store.Job, d store.Delivery) (s
 	if err != nil {
 		return "", err
 	}
+	// If the address changed meanwhile, the mail goes where it was written to go.
 	_, why, err := r.address(ctx, a.User)
 	if err != nil || why != "" {
 		return why, err
@@ -105,10 +109,10 @@ func (r *Rules) gone(ctx context.Context, a args, p store.Participant, newest ti
 // as Sending in the store.
 func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
 	out, err := r.outgoing(d)
-	var id string
-	if err == nil {
-		id, err = r.Provider.Send(ctx, out)
+	if err != nil {
+		return r.giveUp(j, d, err, false), nil
 	}
+	id, err := r.Provider.Send(ctx, out)
 	if err == nil {
 		return func(tx *store.Tx) error {
 			if err := tx.Took(d.ID, id); err != nil {
@@ -137,47 +141,74 @@ func (r *Rules) taken(tx *store.Tx, j store.Job, d store.Delivery, how string) e
 	return tx.Done(j)
 }
 
+// maxSendDefects is how many times a delivery is tried that fails for reasons nobody classed.
+const maxSendDefects = 8
+
 // unsent says what to write down of a call that did not succeed.
 func (r *Rules) unsent(j store.Job, d store.Delivery, cause error) func(*store.Tx) error {
 	kind := postern.KindOf(cause)
-	if kind == postern.Internal && j.Attempts < 3 || kind == postern.Temporary || kind == postern.Denied {
-		if r.Now().Sub(d.CreatedAt) < maxSendAge || d.CreatedAt.IsZero() {
-			r.Logger.Warn("an e-mail could not be handed over and is tried again", "delivery", d.ID, "kind", kind.String(), "error", cause)
-			return func(tx *store.Tx) error {
-				if err := tx.Unsent(d.ID); err != nil {
-					return err
-				}
-				if err := tx.Note(r.noteOf(j, d, "put off", kind.String())); err != nil {
-					return err
-				}
-				return tx.Retry(j, tx.Now().Add(store.Backoff(j.Attempts, postern.RetryAfter(cause))))
-			}
-		}
+	young := d.CreatedAt.IsZero() || r.Now().Sub(d.CreatedAt) < maxSendAge
+	switch {
+	case kind == postern.Unsure:
+		return r.doubt(j, d, cause)
+	case young && (kind == postern.Temporary || kind == postern.Denied || kind == postern.Internal && j.Attempts < maxSendDefects):
+		return r.putOff(j, d, cause)
 	}
-	if kind == postern.Unsure {
-		r.Logger.Warn("an e-mail may or may not have been taken", "delivery", d.ID, "error", cause)
-		return func(tx *store.Tx) error {
-			if _, err := tx.Advance(d.ID, store.Unsure, tx.Now(), ""); err != nil {
-				return err
-			}
-			if err := tx.Note(r.noteOf(j, d, "unsure", "the call's outcome is not known")); err != nil {
-				return err
-			}
-			return tx.Again(j, tx.Now().Add(r.nextLook(0)))
-		}
-	}
-	r.Logger.Error("an e-mail was refused for good", "delivery", d.ID, "kind", kind.String(), "error", cause)
+	// Only the provider's word on this very mail is held against the address: that it is
+	// down or refuses us all, or that the mail is too large, is not the recipient's fault.
+	his := postern.CauseOf(cause) == postern.CauseNone && (kind == postern.Permanent || kind == postern.Invalid)
+	return r.giveUp(j, d, cause, his)
+}
+
+// putOff is for a call that certainly had no effect and may succeed later.
+func (r *Rules) putOff(j store.Job, d store.Delivery, cause error) func(*store.Tx) error {
+	kind := postern.KindOf(cause).String()
+	r.Logger.Warn("an e-mail could not be handed over and is tried again", "delivery", d.ID, "kind", kind, "error", cause)
 	return func(tx *store.Tx) error {
-		if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), kind.String()); err != nil {
+		if err := tx.Unsent(d.ID); err != nil {
 			return err
 		}
-		if err := tx.Note(r.noteOf(j, d, "failed", "refused: "+kind.String())); err != nil {
+		if err := tx.Note(r.noteOf(j, d, "put off", kind)); err != nil {
 			return err
 		}
-		if kind == postern.Permanent || kind == postern.Invalid {
-			if err := r.stop(tx, d, postern.StopBounced, "the e-mail provider refused the mail"); err != nil {
-				return err
+		return tx.Retry(j, tx.Now().Add(store.Backoff(j.Attempts, postern.RetryAfter(cause))))
+	}
+}
+
+// doubt is for a call that may have had its effect.
+func (r *Rules) doubt(j store.Job, d store.Delivery, cause error) func(*store.Tx) error {
+	r.Logger.Warn("an e-mail may or may not have been taken", "delivery", d.ID, "error", cause)
+	return func(tx *store.Tx) error {
+		if _, err := tx.Advance(d.ID, store.Unsure, tx.Now(), ""); err != nil {
+			return err
+		}
+		if err := tx.Note(r.noteOf(j, d, "unsure", "the call's outcome is not known")); err != nil {
+			return err
+		}
+		return tx.Again(j, tx.Now().Add(r.nextLook(0)))
+	}
+}
+
+// giveUp is for a delivery that is never sent. The chat is told; only where it is the
+// address that is refused the person gets no more mail.
+func (r *Rules) giveUp(j store.Job, d store.Delivery, cause error, address bool) func(*store.Tx) error {
+	kind := postern.KindOf(cause).String()
+	r.Logger.Error("an e-mail is not sent, for good", "delivery", d.ID, "kind", kind, "error", cause)
+	return func(tx *store.Tx) error {
+		if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), kind); err != nil {
+			return err
+		}
+		tell := r.tellFailed
+		if address {
+			tell = func(tx *store.Tx, d store.Delivery) error {
+				return r.stop(tx, d, postern.StopBounced, "the e-mail provider refused the mail")
 			}
+		}
+		if err := tell(tx, d); err != nil {
+			return err
+		}
+		if err := tx.Note(r.noteOf(j, d, "not mailed", "given up: "+kind)); err != nil {
+			return err
 		}
 		return tx.Done(j)
 	}

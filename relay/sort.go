@@ -22,16 +22,14 @@ const (
 // SortChat says what is to be done about a chat webhook. It does not block: it is
 // asked before the webhook is answered.
 func (r *Rules) SortChat(e postern.ChatEvent) store.Plan {
-	chat := "chat/" + r.PlatformName + "/" + string(e.Channel.ID)
 	m := e.Message
-	key := r.PlatformName + ":" + string(e.Channel.ID) + ":" + string(m.ID) + ":"
 	switch e.Kind {
 	case postern.MessageSent:
-		return r.sortMessage(e, key+"sent", chat)
+		return r.sortMessage(e)
 	case postern.MessageEdited:
-		return store.Plan{Dedup: key + "edited:" + strconv.FormatInt(m.UpdatedAt.UnixMilli(), 10) + ":" + hash(m.Text), Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
+		return r.chatPlan(e, jobChange, "edited:"+strconv.FormatInt(m.UpdatedAt.UnixMilli(), 10)+":"+hash(m.Text))
 	case postern.MessageDeleted:
-		return store.Plan{Dedup: key + "deleted", Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
+		return r.chatPlan(e, jobChange, "deleted")
 	case postern.MessagesRead:
 		if len(e.Reads) == 0 {
 			return store.Plan{Skip: "nothing read"}
@@ -40,12 +38,23 @@ func (r *Rules) SortChat(e postern.ChatEvent) store.Plan {
 		for _, m := range e.Reads {
 			fmt.Fprintf(&b, "%s@%d,", m.User, m.At.UnixMilli())
 		}
-		return store.Plan{Dedup: key + "read:" + hash(b.String()), Jobs: []store.LaneJob{{Lane: chat, Kind: jobChange}}}
+		return r.chatPlan(e, jobChange, "read:"+hash(b.String()))
 	}
 	return store.Plan{Skip: "event not used"}
 }
 
-func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) store.Plan {
+// dedup tells repeats of a chat event apart: what happened to which message.
+func (r *Rules) dedup(e postern.ChatEvent, what string) string {
+	return r.PlatformName + ":" + string(e.Channel.ID) + ":" + string(e.Message.ID) + ":" + what
+}
+
+// chatPlan gives an event to its channel's own lane.
+func (r *Rules) chatPlan(e postern.ChatEvent, kind, what string) store.Plan {
+	lane := "chat/" + r.PlatformName + "/" + string(e.Channel.ID)
+	return store.Plan{Dedup: r.dedup(e, what), Jobs: []store.LaneJob{{Lane: lane, Kind: kind}}}
+}
+
+func (r *Rules) sortMessage(e postern.ChatEvent) store.Plan {
 	skip := func(why string) store.Plan {
 		return store.Plan{Skip: why, Note: store.Note{What: "not mailed", Why: why, Channel: e.Channel.ID, Ref: string(e.Message.ID)}}
 	}
@@ -57,7 +66,7 @@ func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) store.Plan {
 	case r.When == WhenNever:
 		return skip("notify.when is never")
 	case e.Channel.Large || !e.HasMembers:
-		return store.Plan{Dedup: key, Jobs: []store.LaneJob{{Lane: chat, Kind: jobFanout}}}
+		return r.chatPlan(e, jobFanout, "sent")
 	}
 	jobs, absent := r.audience(e.Channel.ID, e.Message, e.Members)
 	if len(jobs) == 0 {
@@ -65,7 +74,7 @@ func (r *Rules) sortMessage(e postern.ChatEvent, key, chat string) store.Plan {
 		p.Note.Detail = absent
 		return p
 	}
-	plan := store.Plan{Dedup: key, Jobs: jobs}
+	plan := store.Plan{Dedup: r.dedup(e, "sent"), Jobs: jobs}
 	if absent != "" {
 		plan.Notes = []store.Note{{What: "not mailed", Why: "not to these members", Channel: e.Channel.ID, Ref: string(e.Message.ID), Detail: absent}}
 	}
@@ -98,8 +107,13 @@ func (r *Rules) audience(ch postern.ChannelID, m postern.ChatMessage, members []
 			continue
 		}
 		if why := r.unwanted(member); why != "" {
+			if b.Len() == 0 {
+				b.Grow(min(32*len(members), 1000))
+			}
 			if b.Len() < 1000 {
-				fmt.Fprintf(&b, "%s: %s; ", member.ID, why)
+				for _, s := range [...]string{string(member.ID), ": ", why, "; "} {
+					b.WriteString(s)
+				}
 			}
 			continue
 		}

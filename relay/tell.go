@@ -28,8 +28,11 @@ func (r *Rules) stop(tx *store.Tx, d store.Delivery, why postern.StopReason, det
 	if err != nil {
 		return err
 	}
-	if known && !strings.EqualFold(person.Email, d.Recipient) {
+	switch {
+	case known && !strings.EqualFold(person.Email, d.Recipient):
 		return nil // it was an old address that failed
+	case !known && !strings.EqualFold(string(p.User), d.Recipient):
+		return nil // an operator has had the person forgotten
 	}
 	if _, err := tx.StopPerson(p.User, d.Recipient, why, detail); err != nil {
 		return err
@@ -42,6 +45,19 @@ func (r *Rules) stop(tx *store.Tx, d store.Delivery, why postern.StopReason, det
 		return err
 	}
 	return r.tell(tx, p.Conversation, stopBatch(p.Channel, person), stopLine(name, why))
+}
+
+// tellFailed tells the chat that one mail was not sent, through no fault of the address.
+func (r *Rules) tellFailed(tx *store.Tx, d store.Delivery) error {
+	p, ok, err := tx.Participant(d.Participant)
+	if err != nil || !ok {
+		return err
+	}
+	person, _, err := tx.Person(p.User)
+	if err != nil {
+		return err
+	}
+	return r.tell(tx, p.Conversation, stopPrefix+hash("delivery/"+string(d.ID)), stopLine(nameOf(person, p.User), ""))
 }
 
 // tellStopped tells a conversation that one of its members is not reached by mail, when

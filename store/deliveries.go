@@ -154,11 +154,7 @@ func (tx *Tx) DeliveryByMessageID(id string) (d Delivery, ok bool, err error) {
 }
 
 func (tx *Tx) delivery(where, arg string) (d Delivery, ok bool, err error) {
-	rows, err := tx.query(`SELECT `+deliveryColumns+` WHERE `+where, arg)
-	if err != nil {
-		return d, false, err
-	}
-	ds, err := collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
+	ds, err := all(tx, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) }, `SELECT `+deliveryColumns+` WHERE `+where, arg)
 	if err != nil || len(ds) == 0 {
 		return d, false, err
 	}
@@ -205,7 +201,7 @@ func (s *Store) AlreadyMailed(ctx context.Context, p postern.ParticipantID, ids 
 
 // OurPosts tells which of these chat messages are ours.
 func (s *Store) OurPosts(ctx context.Context, c postern.ConversationID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
-	return s.messageSet(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id IN `, []any{int64(c)}, ids)
+	return s.messageSet(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id <> '' AND chat_message_id IN `, []any{int64(c)}, ids)
 }
 
 func (s *Store) messageSet(ctx context.Context, query string, args []any, ids []postern.MessageID) (map[postern.MessageID]bool, error) {

@@ -102,8 +102,9 @@ const noteColumns = `id, at, what, why, channel, user_id, ref, ref2, detail`
 // Explain lists what was noted about an id (a chat message, a delivery, a post, an
 // event), and about what came of it, oldest first.
 func (s *Store) Explain(ctx context.Context, ref string) ([]Note, error) {
-	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE ref = ? OR ref2 = ?
- OR ref IN (SELECT ref2 FROM notes WHERE ref = ? AND ref2 <> '') OR ref2 IN (SELECT ref FROM notes WHERE ref2 = ?) ORDER BY id LIMIT 500`, ref, ref, ref, ref)
+	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE ref = ? OR ref2 <> '' AND ref2 = ?
+ OR ref IN (SELECT ref2 FROM notes WHERE ref = ? AND ref2 <> '')
+ OR ref2 <> '' AND ref2 IN (SELECT ref FROM notes WHERE ref2 <> '' AND ref2 = ?) ORDER BY id LIMIT 500`, ref, ref, ref, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +114,15 @@ func (s *Store) Explain(ctx context.Context, ref string) ([]Note, error) {
 // Notes lists what was noted after a note, oldest first, at most limit.
 func (s *Store) Notes(ctx context.Context, after int64, limit int) ([]Note, error) {
 	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanNote)
+}
+
+// LastNotes lists the newest notes, newest first.
+func (s *Store) LastNotes(ctx context.Context, limit int) ([]Note, error) {
+	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes ORDER BY id DESC LIMIT ?`, limit)
 	if err != nil {
 		return nil, err
 	}

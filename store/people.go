@@ -141,8 +141,9 @@ func (id *signed) Scan(v any) error {
 	return nil
 }
 
-const participantColumns = `p.id, p.user_id, p.muted_at, p.revoked_at, p.read_at, p.own_read_at, p.own_read_upto, p.own_delivered_upto,
- c.id, c.platform, c.channel, c.name, c.subject, c.root_id FROM participants p JOIN conversations c ON c.id = p.conversation_id`
+const participantColumns = `p.id, p.user_id, p.muted_at, p.revoked_at, COALESCE(r.read_at, 0), p.own_read_at, p.own_read_upto, p.own_delivered_upto,
+ c.id, c.platform, c.channel, c.name, c.subject, c.root_id FROM participants p JOIN conversations c ON c.id = p.conversation_id
+ LEFT JOIN reads r ON r.platform = c.platform AND r.channel = c.channel AND r.user_id = p.user_id`
 
 func (p *Participant) dest(muted, revoked *int64) []any {
 	return []any{(*signed)(&p.ID), &p.User, muted, revoked, &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
@@ -248,13 +249,19 @@ func (s *Store) Revoke(ctx context.Context, id postern.ParticipantID) error {
 	})
 }
 
-// SawRead keeps what the platform told of a user's reading. Somebody who never got a
-// mail is no participant and is not kept.
+// SawRead keeps what the platform told of a user's reading; the latest counts.
 func (tx *Tx) SawRead(platform string, ch postern.ChannelID, r postern.ReadMark) error {
-	_, err := tx.exec(`UPDATE participants SET read_at = ? WHERE user_id = ? AND read_at < ?
- AND conversation_id = (SELECT id FROM conversations WHERE platform = ? AND channel = ?)`,
-		ms(r.At), string(r.User), ms(r.At), platform, string(ch))
+	_, err := tx.exec(`INSERT INTO reads (platform, channel, user_id, read_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (platform, channel, user_id) DO UPDATE SET read_at = excluded.read_at WHERE reads.read_at < excluded.read_at`,
+		platform, string(ch), string(r.User), ms(r.At))
 	return err
+}
+
+// ReadAt tells up to when a user has read a channel, as the platform told, in ms; 0 if
+// it never did.
+func (s *Store) ReadAt(ctx context.Context, platform string, ch postern.ChannelID, user postern.UserID) (read int64, err error) {
+	_, err = s.one(ctx, `SELECT read_at FROM reads WHERE platform = ? AND channel = ? AND user_id = ?`, []any{platform, string(ch), string(user)}, &read)
+	return read, err
 }
 
 // Marked keeps that we moved a participant's marks: over messages up to upto. What was

@@ -46,9 +46,9 @@ const (
 	maxEventBody   = 1 << 20
 	maxInboundBody = 110 << 20 // 25 MB of 8-bit mail, every byte percent-encoded, and some
 	maxInboundTime = 3 * time.Minute
-	maxAnswerTime  = time.Minute
 	maxInbounds    = 64       // large bodies under way at once
 	inMemory       = 32 << 10 // of a mail; more goes to a file
+	onWord         = 64 << 10 // set aside for a body because its Content-Length says so
 )
 
 // Hooks answers webhooks.
@@ -132,8 +132,9 @@ func (h *Hooks) inbound(w http.ResponseWriter, r *http.Request, source string, h
 		return postern.Errorf(postern.Temporary, "webhook.inbound", "%d mails are being read", maxInbounds).Because(postern.CauseBusy)
 	}
 	// The server's own limits are for small bodies; not every ResponseWriter can do this.
-	conn, end := http.NewResponseController(w), time.Now().Add(maxInboundTime)
-	_, _ = conn.SetReadDeadline(end), conn.SetWriteDeadline(end.Add(maxAnswerTime))
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(maxInboundTime))
+	_ = rc.SetWriteDeadline(time.Now().Add(maxInboundTime + time.Minute)) // storing takes its time
 	r.Body = http.MaxBytesReader(w, r.Body, maxInboundBody)
 	draft := h.cfg.Blobs.NewDraft(inMemory)
 	defer draft.Discard()
@@ -201,11 +202,11 @@ func (h *Hooks) put(ctx context.Context, source string, plan store.Plan, a store
 
 func readAll(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, most)
-	size := r.ContentLength
-	if size < 0 || size > most {
-		size = 4096
+	size := min(r.ContentLength, onWord)
+	if size < 0 {
+		size = 4 << 10
 	}
-	body := make([]byte, 0, size+1)
+	body := make([]byte, 0, size+1) // and one, so that the end is seen without growing
 	for {
 		if len(body) == cap(body) {
 			body = append(body, 0)[:len(body)]
@@ -216,7 +217,8 @@ func readAll(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error)
 			return body, nil
 		}
 		if err != nil {
-			return nil, tooLarge(postern.Errorf(postern.Invalid, "webhook.read", "body: %w", err))
+			// The line broke or was too slow: the same may come again whole.
+			return nil, tooLarge(postern.Errorf(postern.Temporary, "webhook.read", "body: %w", err))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,22 +16,6 @@ type peopleCmd struct {
 	Import peopleImportCmd `cmd:"" help:"Read people from a CSV file with a heading: user_id, email and, if you like, name, locale, time_zone."`
 	List   peopleListCmd   `cmd:"" help:"List people as CSV, with the reason where mail is stopped."`
 	Lift   peopleLiftCmd   `cmd:"" help:"Write to somebody again to whom mail was stopped."`
-}
-
-// withStore opens the memory for a command, or asks the gateway that holds it.
-func (a *app) withStore(do func(memory) error) error {
-	cfg, err := a.loadConfig("")
-	if err != nil {
-		return err
-	}
-	s, err := openStore(a.ctx, cfg, newLogger(a.stderr, cfg.Log))
-	if g, ok := findRunning(a.ctx, cfg, err); ok {
-		return do(g)
-	}
-	if err != nil {
-		return fmt.Errorf("%w (while the gateway runs on SQLite, this command asks it; that needs admin_token and listen as the gateway has them)", err)
-	}
-	return errors.Join(do(s), s.Close())
 }
 
 type peopleImportCmd struct {
@@ -54,7 +37,7 @@ func (cmd *peopleImportCmd) Run(a *app) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return a.withStore(func(s memory) error {
+	return a.withMemory(func(s memory) error {
 		for chunk := range slices.Chunk(people, 500) {
 			if err := s.PutPeople(a.ctx, chunk...); err != nil {
 				return err
@@ -116,7 +99,7 @@ type peopleListCmd struct{}
 
 // Run prints all people as CSV.
 func (cmd *peopleListCmd) Run(a *app) error {
-	return a.withStore(func(s memory) error {
+	return a.withMemory(func(s memory) error {
 		w := csv.NewWriter(a.stdout)
 		_ = w.Write(append(slices.Clone(peopleColumns), "stopped")) // Flush tells of errors
 		var after postern.UserID
@@ -147,14 +130,16 @@ func (cmd *peopleLiftCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	lift := func() (bool, error) { return newRemote(cfg).Lift(a.ctx, postern.UserID(cmd.User)) }
 	g, err := newGateway(a.ctx, cfg, newLogger(a.stderr, cfg.Log))
-	var ok bool
-	if held, found := findRunning(a.ctx, cfg, err); found {
-		ok, err = held.lift(a.ctx, postern.UserID(cmd.User))
-	} else if err == nil {
+	switch {
+	case err == nil:
 		defer g.Close()
-		ok, err = g.rules.Lift(a.ctx, postern.UserID(cmd.User))
+		lift = func() (bool, error) { return g.rules.Lift(a.ctx, postern.UserID(cmd.User)) }
+	case postern.CauseOf(err) != postern.CauseBusy:
+		return err
 	}
+	ok, err := lift()
 	if err == nil && !ok {
 		err = fmt.Errorf("%s is not stopped", cmd.User)
 	}

@@ -23,6 +23,7 @@ type sandboxCmd struct {
 	Seed     int64  `placeholder:"N" help:"Make whatever is random the same on every run."`
 	Listen   string `placeholder:"ADDR" default:"127.0.0.1:8025" help:"Where the page is; a free port if that one is taken. Headless: any free port."`
 	SMTP     string `placeholder:"ADDR" default:"127.0.0.1:2525" help:"Where mail is taken; a free port if that one is taken. Headless: any free port."`
+	IMAP     string `placeholder:"ADDR" default:"127.0.0.1:1143" help:"Where mail is read with a mail program; a free port if that one is taken. Headless: any free port."`
 }
 
 // Run starts the emulated world and the gateway in it, and goes on until the context ends.
@@ -35,7 +36,7 @@ func (cmd *sandboxCmd) Run(a *app) (err error) {
 	log := slog.New(slog.DiscardHandler)
 	w, err := sandbox.Start(a.ctx, sandbox.Config{
 		GatewayURL: "http://" + ln.Addr().String(), Seed: cmd.Seed,
-		PageAddr: cmd.address(cmd.Listen), SMTPAddr: cmd.address(cmd.SMTP), Logger: log,
+		PageAddr: cmd.address(cmd.Listen), SMTPAddr: cmd.address(cmd.SMTP), IMAPAddr: cmd.address(cmd.IMAP), Logger: log,
 	})
 	if err != nil {
 		return err
@@ -87,9 +88,10 @@ func (cmd *sandboxCmd) announce(a *app, w *sandbox.World) error {
 
   %s   <- open this: write to Bob
 
-  Mail to a reply address can also be sent with any mail program, by SMTP at %s.
+  A real mail program can be Bob: IMAP at %s, SMTP at %s, both without
+  encryption; user bob@people.example, any password.
   Ctrl-C ends it.
-`, w.Page, w.SMTP)
+`, w.Page, w.IMAP, w.SMTP)
 	return err
 }
 

@@ -75,18 +75,21 @@ func (k *Keys) ID(purpose string, id uint64) string {
 
 // OpenID reads a word made by ID, in any case; false if the signature does not hold.
 func (k *Keys) OpenID(purpose, word string) (uint64, bool) {
-	if len(word) != encoding.EncodedLen(8+macSize) {
-		return 0, false
-	}
-	b, err := encoding.DecodeString(strings.ToLower(word))
-	if err != nil || !k.verify(purpose, b[:8], b[8:]) {
-		return 0, false
-	}
-	// The last character carries unused bits: only the one spelling counts.
-	if encoding.EncodeToString(b) != strings.ToLower(word) {
+	b, ok := unspell(strings.ToLower(word), 8+macSize)
+	if !ok || !k.verify(purpose, b[:8], b[8:]) {
 		return 0, false
 	}
 	return binary.BigEndian.Uint64(b), true
+}
+
+// unspell reads base32 of n bytes. Only the one spelling counts: the last character
+// carries unused bits, and the decoder passes over line ends.
+func unspell(s string, n int) ([]byte, bool) {
+	if len(s) != encoding.EncodedLen(n) {
+		return nil, false
+	}
+	b, err := encoding.DecodeString(s)
+	return b, err == nil && len(b) == n && encoding.EncodeToString(b) == s
 }
 
 // Text makes a word out of a short text, which stands in it readably.
@@ -100,8 +103,8 @@ func (k *Keys) OpenText(purpose, word string) (string, bool) {
 	if i < 0 || len(word) > 4096 {
 		return "", false
 	}
-	sig, err := encoding.DecodeString(word[i+1:])
-	if err != nil || !k.verify(purpose, []byte(word[:i]), sig) {
+	sig, ok := unspell(word[i+1:], macSize)
+	if !ok || !k.verify(purpose, []byte(word[:i]), sig) {
 		return "", false
 	}
 	return word[:i], true

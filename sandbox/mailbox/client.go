@@ -66,7 +66,7 @@ func (s *Server) View(ctx context.Context, address, id string, c Client) ([]Fetc
 	s.mu.Lock()
 	m.opens++
 	if c == Human || c == GmailProxy {
-		m.seen = true
+		m.see()
 	}
 	s.mu.Unlock()
 	s.note(Happening{What: "opened", Address: strings.ToLower(address), Message: id, Detail: "as " + string(c)}, m)
@@ -169,16 +169,21 @@ func loopbackOnly(raw string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// Spam marks a mail as spam; the Exchange hears of the complaint.
+// Spam marks a mail as spam and puts it into the folder Junk; the Exchange hears
+// of the complaint.
 func (s *Server) Spam(address, id string) error {
 	m := s.find(address, id)
 	if m == nil {
 		return fmt.Errorf("sandbox mailbox: no mail %s in %s", id, address)
 	}
 	s.mu.Lock()
-	m.spam = true
+	s.move(m, address, junk)
 	s.mu.Unlock()
-	s.note(Happening{What: "complained", Address: strings.ToLower(address), Message: id}, m)
+	return s.complain(address, m)
+}
+
+func (s *Server) complain(address string, m *mail) error {
+	s.note(Happening{What: "complained", Address: strings.ToLower(address), Message: m.id}, m)
 	if c, ok := s.cfg.Exchange.(Complainer); ok {
 		return c.Complain(address, eml.MessageID(m.parsed.Header.Get("Message-Id")))
 	}
@@ -194,21 +199,23 @@ func (s *Server) Unsubscribe(ctx context.Context, address, id string) (Fetched, 
 	}
 	oneClick := strings.EqualFold(strings.TrimSpace(m.parsed.Header.Get("List-Unsubscribe-Post")), "List-Unsubscribe=One-Click")
 	s.note(Happening{What: "unsubscribed", Address: strings.ToLower(address), Message: id}, m)
+	var byMail *url.URL
 	for _, part := range strings.Split(m.parsed.Header.Get("List-Unsubscribe"), ",") {
 		target := strings.Trim(strings.TrimSpace(part), "<>")
 		u, err := url.Parse(target)
-		if err != nil {
-			continue
-		}
 		switch {
+		case err != nil:
 		case strings.HasPrefix(u.Scheme, "http") && oneClick:
 			return s.postOneClick(ctx, target), nil
-		case u.Scheme == "mailto":
-			_, err := s.Write(ctx, address, Letter{To: []string{u.Opaque}, Subject: orText(u.Query().Get("subject"), "unsubscribe"), Text: "unsubscribe\n"})
-			return Fetched{URL: target}, err
+		case u.Scheme == "mailto" && byMail == nil:
+			byMail = u
 		}
 	}
-	return Fetched{}, fmt.Errorf("sandbox mailbox: the mail offers no way to unsubscribe")
+	if byMail == nil {
+		return Fetched{}, fmt.Errorf("sandbox mailbox: the mail offers no way to unsubscribe")
+	}
+	_, err := s.Write(ctx, address, Letter{To: []string{byMail.Opaque}, Subject: orText(byMail.Query().Get("subject"), "unsubscribe"), Text: "unsubscribe\n"})
+	return Fetched{URL: byMail.String()}, err
 }
 
 func (s *Server) postOneClick(ctx context.Context, target string) Fetched {

@@ -29,13 +29,29 @@ func (s *Server) habit(address string, m *mail) {
 	if Habits()[local] == "" || Habits()[localPart(m.from)] != "" { // two of them would write to each other for ever
 		return
 	}
-	s.wg.Add(1)
+	s.mu.Lock()
+	s.acting++
+	s.mu.Unlock()
 	go func() {
-		defer s.wg.Done()
+		defer func() {
+			s.mu.Lock()
+			s.acting--
+			s.idle.Broadcast()
+			s.mu.Unlock()
+		}()
 		if err := s.act(s.ctx, local, address, m); err != nil && s.ctx.Err() == nil {
 			s.note(Happening{What: "refused", Address: strings.ToLower(address), Message: m.id, Detail: err.Error(), Failed: true}, m)
 		}
 	}()
+}
+
+// Wait returns when no program of anybody is at work any more.
+func (s *Server) Wait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.acting > 0 {
+		s.idle.Wait()
+	}
 }
 
 // localPart without what follows a plus sign.

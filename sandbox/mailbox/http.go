@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -183,6 +184,30 @@ func (s *Server) Message(address, id string) (Message, bool) {
 	return out, true
 }
 
+// Await waits until at least n mails that others wrote lie in a mailbox, and returns
+// them, oldest first, with header and text.
+func (s *Server) Await(ctx context.Context, address string, n int) ([]Message, error) {
+	for {
+		s.mu.Lock()
+		more := s.changed
+		s.mu.Unlock()
+		var got []Message
+		for _, m := range s.Messages(address) {
+			if full, ok := s.Message(address, m.ID); ok && !m.Sent {
+				got = append(got, full)
+			}
+		}
+		if len(got) >= n {
+			return got, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return got, fmt.Errorf("sandbox mailbox: %d of %d mails in %s: %w", len(got), n, address, ctx.Err())
+		}
+	}
+}
+
 // Raw opens a mail's bytes; the caller closes them.
 func (s *Server) Raw(address, id string) (io.ReadCloser, error) {
 	m := s.find(address, id)
@@ -261,7 +286,7 @@ func (s *Server) getHTML(w http.ResponseWriter, r *http.Request) (any, error) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	doc := m.parsed.HTML
 	if doc == "" {
-		doc = "<pre style=\"white-space:pre-wrap\">" + html.EscapeString(m.parsed.Text) + "</pre>"
+		doc = "<!doctype html><meta name=\"color-scheme\" content=\"light dark\"><pre style=\"margin:16px;white-space:pre-wrap;font:15px/1.5 system-ui,sans-serif\">" + html.EscapeString(m.parsed.Text) + "</pre>"
 	}
 	for i, f := range m.parsed.Files {
 		if f.ContentID != "" {

@@ -67,9 +67,12 @@ type coded interface {
 func (x *session) Data(r io.Reader) error {
 	err := x.s.Submit(x.s.ctx, x.from, x.to, r)
 	var c coded
+	var protocol *smtp.SMTPError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &protocol): // the library's own, such as a mail above the limit
+		return protocol
 	case errors.Is(err, spool.ErrTooLarge):
 		return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "Message too large"}
 	case errors.As(err, &c):

@@ -128,9 +128,10 @@ func (s *Server) visible(keep func(*event) bool) []*event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	edge := now.Add(-seconds(s.st.switches.EventLagSeconds))
+	oldest := now.Add(-s.st.switches.retention())
 	var out []*event
 	for _, ev := range s.st.events {
-		if !ev.at.After(edge) && keep(ev) {
+		if !ev.at.After(edge) && !ev.at.Before(oldest) && keep(ev) {
 			out = append(out, ev)
 		}
 	}

@@ -98,10 +98,11 @@ func (s *Server) addPost(p *post, wait time.Duration) {
 		if s.hold(p) {
 			return
 		}
-	case "duplicate":
-		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, p, false) })
 	}
 	s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, p, true) })
+	if action == "duplicate" { // after the other: that one stays away once the post has ended
+		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, p, false) })
+	}
 	if held := s.release(p); held != nil {
 		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, held, true) })
 	}

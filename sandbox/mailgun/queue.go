@@ -76,7 +76,9 @@ func (s *Server) rejected(d *delivery) bool {
 	s.mu.Unlock()
 	if text == "" {
 		if f := s.strikes(subject{on: "delivery", recipient: d.to, messageID: d.msg.id}); f != nil {
+			s.mu.Lock()
 			d.pending, d.fault = f, f.Action
+			s.mu.Unlock()
 			if f.Action == "reject" {
 				text = orText(f.Text, "Message was rejected by the emulator")
 			}

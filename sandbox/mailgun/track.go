@@ -117,8 +117,22 @@ func (v visitor) info() map[string]any {
 		out["client-type"], out["client-os"], out["client-name"], out["device-type"] = "mobile browser", "iOS", "Mobile Safari", "mobile"
 	case has("Thunderbird"):
 		out["client-type"], out["client-os"], out["client-name"] = "email client", "Linux", "Thunderbird"
+	case has("Firefox/"):
+		out["client-os"], out["client-name"] = desktopOS(a), "Firefox"
+	case has("Chrome/"):
+		out["client-os"] = desktopOS(a)
 	case has("Macintosh"):
 		out["client-os"], out["client-name"] = "OS X", "Safari"
 	}
 	return out
+}
+
+func desktopOS(agent string) string {
+	switch {
+	case strings.Contains(agent, "Macintosh"):
+		return "OS X"
+	case strings.Contains(agent, "Linux"):
+		return "Linux"
+	}
+	return "Windows"
 }

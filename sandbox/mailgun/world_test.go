@@ -314,3 +314,48 @@ func (w *world) want(m map[string]any, path string, want any) {
 		w.t.Errorf("%s is %v, want %v", path, got, want)
 	}
 }
+
+// try sends by messages.mime and gives status and body; 0 is a connection that
+// broke.
+func (w *world) try(to string) (int, string) {
+	req := w.mimeRequest(sendingKey, simpleMail, url.Values{"to": {to}})
+	// A transport of its own does not repeat the call by itself.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// control calls the control plane.
+func (w *world) control(method, path, body string) (int, map[string]any) {
+	w.t.Helper()
+	req, err := http.NewRequest(method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	status, text, _ := w.do(req)
+	var out map[string]any
+	_ = json.Unmarshal([]byte(text), &out)
+	return status, out
+}
+
+func (w *world) pending() int {
+	_, body := w.control("GET", "/_emulator/clock", "")
+	n, _ := body["pending"].(float64)
+	return int(n)
+}
+
+func newJSON(t *testing.T, w *world, method, path, body string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequest(method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.SetBasicAuth("api", accountKey)
+	return req
+}

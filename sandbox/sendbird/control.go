@@ -206,7 +206,7 @@ func (s *Server) SetPresence(userID string, online bool) error {
 	return err
 }
 
-// ctlPush sets a user's push preferences, which webhooks repeat.
+// ctlPush sets what webhooks repeat of a user's push preferences.
 func (s *Server) ctlPush(r *http.Request) (any, error) {
 	var in struct {
 		Enabled *bool   `json:"push_enabled"`
@@ -231,11 +231,8 @@ func (s *Server) ctlPush(r *http.Request) (any, error) {
 	if in.DND != nil {
 		u.dnd = *in.DND
 	}
-	state := obj{"push_enabled": !u.pushOff, "push_trigger_option": u.pushTrigger, "do_not_disturb": u.dnd}
-	event := copyMap(state)
-	event["user"] = stub(u)
-	s.emit("user:push_preference", nil, "", event)
-	return state, nil
+	s.pushChanged(u)
+	return obj{"push_enabled": !u.pushOff, "push_trigger_option": u.pushTrigger, "do_not_disturb": u.dnd}, nil
 }
 
 func (s *Server) ctlFileKey(r *http.Request) (any, error) {

@@ -53,7 +53,8 @@ type courier struct {
 	mu      sync.Mutex
 	closed  bool
 	rules   Switches
-	epoch   int // of Reset: what was queued before is not sent
+	epoch   context.Context // ends with Reset: what was queued before is not sent
+	renew   context.CancelFunc
 	hooks   map[int64]*hook
 	order   []int64
 	lanes   map[string]*lane
@@ -71,14 +72,14 @@ type lane struct {
 // A parcel is one delivery of a hook; a duplicate is another parcel.
 type parcel struct {
 	hook   *hook
-	epoch  int
+	ctx    context.Context
 	resend bool
 	after  []*parcel // held ones to send behind it
 }
 
 func newCourier(ctx context.Context, cfg Config, b *book, f *faults) *courier {
 	c := &courier{ctx: ctx, cfg: cfg, client: cfg.HTTPClient, book: b, faults: f,
-		slots: make(chan struct{}, hooksInFlight), hooks: map[int64]*hook{}, lanes: map[string]*lane{}}
+		slots: make(chan struct{}, hooksInFlight), lanes: map[string]*lane{}, renew: func() {}}
 	if c.client == nil {
 		// HTTP/1.1 with keep-alive, as the real one wants of an endpoint; no proxy between two local programs.
 		c.own = &http.Transport{
@@ -109,7 +110,7 @@ func (c *courier) take(h *hook) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keep(h)
-	p := &parcel{hook: h, epoch: c.epoch}
+	p := &parcel{hook: h, ctx: c.epoch}
 	if fault == nil {
 		c.queue(p)
 		return
@@ -120,7 +121,7 @@ func (c *courier) take(h *hook) {
 		c.book.add(Entry{Kind: "outcome", Webhook: h.id, Category: h.category, Channel: h.channel, State: h.state, Fault: "drop"})
 	case "duplicate":
 		for range max(fault.Copies, 2) {
-			c.queue(&parcel{hook: h, epoch: c.epoch})
+			c.queue(&parcel{hook: h, ctx: c.epoch})
 		}
 	case "delay":
 		c.later(p, time.Duration(fault.DelayMS)*time.Millisecond)
@@ -194,7 +195,7 @@ func (c *courier) later(p *parcel, d time.Duration) {
 	}
 	c.begin()
 	c.wg.Go(func() {
-		if !sleep(c.ctx, c.ctx, d) {
+		if !sleep(p.ctx, p.ctx, d) {
 			c.end()
 			return
 		}
@@ -216,7 +217,7 @@ func (c *courier) hold(p *parcel, d time.Duration) {
 		d = time.Second
 	}
 	c.wg.Go(func() {
-		sleep(c.ctx, c.ctx, d)
+		sleep(p.ctx, p.ctx, d)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for i, h := range l.held {
@@ -259,7 +260,7 @@ func (c *courier) deliver(p *parcel, tried func()) {
 	defer c.end()
 	h, state := p.hook, "lost"
 	for n := 0; n <= len(c.cfg.Delivery.Pauses); n++ {
-		if n > 0 && !sleep(c.ctx, c.ctx, c.cfg.Delivery.Pauses[n-1]) || c.ctx.Err() != nil || c.stale(p) {
+		if n > 0 && !sleep(p.ctx, p.ctx, c.cfg.Delivery.Pauses[n-1]) || p.ctx.Err() != nil {
 			if n == 0 {
 				tried()
 			}
@@ -282,22 +283,16 @@ func (c *courier) deliver(p *parcel, tried func()) {
 	c.book.add(Entry{Kind: "outcome", Webhook: h.id, Category: h.category, Channel: h.channel, State: state})
 }
 
-func (c *courier) stale(p *parcel) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return p.epoch != c.epoch
-}
-
 // attempt posts once and tells whether that was the last time.
 func (c *courier) attempt(p *parcel, n int) bool {
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
-	case <-c.ctx.Done():
+	case <-p.ctx.Done():
 		return false
 	}
 	begun := time.Now()
-	status, answer, err := c.post(p.hook)
+	status, answer, err := c.post(p.ctx, p.hook)
 	t := try{At: c.cfg.Now().UnixMilli(), Status: status, Millis: time.Since(begun).Milliseconds(), Resend: p.resend}
 	e := c.entry(p.hook, "try")
 	e.Request, e.Try, e.Status, e.Millis = "", n, status, t.Millis
@@ -321,8 +316,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func (c *courier) post(h *hook) (int, []byte, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Delivery.Timeout)
+func (c *courier) post(ctx context.Context, h *hook) (int, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Delivery.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(h.body))
 	if err != nil {
@@ -367,16 +362,17 @@ func (c *courier) resend(id int64, copies int, d time.Duration) bool {
 		return false
 	}
 	for range max(copies, 1) {
-		c.later(&parcel{hook: h, epoch: c.epoch, resend: true}, d)
+		c.later(&parcel{hook: h, ctx: c.epoch, resend: true}, d)
 	}
 	return true
 }
 
-// dropAll forgets what is queued and kept.
+// dropAll forgets what is queued and kept, and breaks off what is under way.
 func (c *courier) dropAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.epoch++
+	c.renew()
+	c.epoch, c.renew = context.WithCancel(c.ctx)
 	c.hooks, c.order = map[int64]*hook{}, nil
 }
 

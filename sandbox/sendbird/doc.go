@@ -8,7 +8,7 @@
 //
 // The API stands at /v3/..., files at /files/<32 hex>.<ext> (under any host name), and the control plane at
 // /_emulator/.... What the documents leave open is a switch (type Switches); what is left out: bots, polls, scheduled
-// messages, translation, push tokens, announcements, exports, migration, open channels beyond messages and membership.
+// messages, translation, /storage/file, push tokens and per-channel push, announcements, exports, migration, open channels beyond messages and membership.
 //
 // # Rules worth knowing
 //

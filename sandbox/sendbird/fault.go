@@ -90,7 +90,7 @@ func newFaults(seed int64, slowBy time.Duration) *faults {
 func (fs *faults) clear() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	fs.calls, fs.hooks = nil, nil
+	fs.calls, fs.hooks, fs.draws = nil, nil, 0
 	clear(fs.named)
 }
 

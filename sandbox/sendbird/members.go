@@ -57,7 +57,7 @@ func (s *Server) addMembers(ch *channel, users []*user, inviter string, invitati
 			continue
 		}
 		m := &member{user: u, inviter: inviter, joined: s.tick(), joinOrder: s.nextSeq()}
-		m.invited = s.sw.InviteByAcceptance && u.id != inviter && inviter != ""
+		m.invited = !s.autoAccepts(u) && u.id != inviter && inviter != ""
 		switch invitation[u.id] {
 		case "joined":
 			m.invited = false

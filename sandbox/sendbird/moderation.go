@@ -83,6 +83,30 @@ func getBan(s *Server, c *call) (any, error) {
 	return s.banResource(ch.bans[c.path["user_id"]]), nil
 }
 
+// updateBan changes how long and why.
+func updateBan(s *Server, c *call) (any, error) {
+	ch, err := c.channel(s)
+	if err != nil {
+		return nil, err
+	}
+	x := ch.bans[c.path["user_id"]]
+	if x == nil || x.end <= s.now() {
+		return nil, notFound("Banned user")
+	}
+	seconds, text := c.body.integer("seconds", (x.end-x.start)/1000), c.body.max("description", 250)
+	if c.body.err != nil {
+		return nil, c.body.err
+	}
+	if seconds < 0 {
+		seconds = forever
+	}
+	x.end = x.start + seconds*1000
+	if c.body.has("description") {
+		x.description = text
+	}
+	return s.banResource(x), nil
+}
+
 // lists and liftings of mutes and bans differ in the list alone.
 type sanctions func(*channel) map[string]*sanction
 
@@ -136,7 +160,7 @@ func blockUser(s *Server, c *call) (any, error) {
 	}
 	ids := c.body.list("user_ids")
 	if id := c.body.str("target_id"); id != "" {
-		ids = append(ids, id)
+		ids = union(ids, []string{id})
 	}
 	switch {
 	case c.body.err != nil:

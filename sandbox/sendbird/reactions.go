@@ -103,7 +103,7 @@ func listReactions(s *Server, c *call) (any, error) {
 	for key, r := range m.reactions {
 		out[key] = append([]string{}, r.users...)
 	}
-	return obj{"reactions": out}, nil
+	return out, nil
 }
 
 func addArrays(s *Server, c *call) (any, error) {

@@ -24,6 +24,8 @@ type state struct {
 	frozenAt int64 // ms at which the clock stands, 0 = it runs
 	burst    map[string][]int64
 	down     bool // application not available
+
+	autoAccept *bool // of invitations, where a user has no preference
 }
 
 type apiToken struct {
@@ -57,6 +59,8 @@ type user struct {
 	pushTrigger string
 	pushOff     bool
 	dnd         bool
+	pushOther   obj   // hours, zone and sound
+	autoAccept  *bool // of invitations; nil = as the application has it
 	fileKey     string
 	fileKeyEnd  int64 // ms
 }
@@ -269,9 +273,10 @@ func (ch *channel) unread(m *member) int {
 }
 
 func (ch *channel) unreadMentions(m *member) int {
-	n := 0
-	for _, msg := range ch.messages {
-		if msg.created <= max(m.read, m.joined) || msg.removed || msg.silent || msg.senderID == m.user.id {
+	n, from := 0, max(m.read, m.joined)
+	first := sort.Search(len(ch.messages), func(i int) bool { return ch.messages[i].created > from })
+	for _, msg := range ch.messages[first:] {
+		if msg.removed || msg.silent || msg.senderID == m.user.id {
 			continue
 		}
 		if msg.mention == "channel" {

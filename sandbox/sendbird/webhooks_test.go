@@ -407,6 +407,28 @@ func TestUnordered(t *testing.T) {
 	want(t, "both", len(w.hooks("group_channel:message_send")), 2)
 }
 
+// TestResetDropsWebhooks: what waits, is held or is being tried comes to its end at once.
+func TestResetDropsWebhooks(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Delivery.Timeout = time.Hour })
+	ch := w.channel("room1", "ana", "bob")
+	w.forget()
+	started := make(chan struct{}, 1)
+	w.recv.answers(func(_ http.ResponseWriter, r *http.Request) { started <- struct{}{}; <-r.Context().Done() })
+	w.ok("POST", "/_emulator/faults/webhooks", obj{"do": "delay", "delay_ms": 3_600_000, "count": 1})
+	w.ok("POST", "/_emulator/faults/webhooks", obj{"do": "reorder", "delay_ms": 3_600_000, "count": 1})
+	for range 4 {
+		w.say(ch, "ana", "x")
+	}
+	<-started
+	w.ok("POST", "/_emulator/reset", nil)
+	w.settle()
+	want(t, "tried", len(w.recv.all()), 1)
+	w.recv.answers(nil)
+	w.user("ana", "bob")
+	w.ok("POST", "/v3/users/ana/block", obj{"target_id": "bob"})
+	want(t, "works on", len(w.hooks("user:block")), 1)
+}
+
 // TestCloseWhileTrying: Close does not wait for pauses and tries to come.
 func TestCloseWhileTrying(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Delivery.Pauses = []time.Duration{time.Hour, time.Hour} })

@@ -1,0 +1,175 @@
+package store_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/store"
+	"github.com/postern-chat/postern/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	storetest.Child()
+	os.Exit(m.Run())
+}
+
+func sqlite() storetest.Backend {
+	return storetest.Backend{
+		Fresh:  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "house.db") },
+		Queued: (*store.Store).Queued,
+	}
+}
+
+func TestSQLite(t *testing.T) {
+	storetest.Run(t, sqlite())
+	goleak.VerifyNone(t)
+}
+
+func TestSQLiteKilled(t *testing.T) { storetest.Crash(t, sqlite(), 4) }
+
+func openSQLite(t *testing.T, cfg store.Config) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// What a process left leased is free at once for the next one: nobody else can hold it.
+func TestSQLiteRestartFreesLeases(t *testing.T) {
+	clock := storetest.NewClock()
+	cfg := store.Config{Database: sqlite().Fresh(t), Now: clock.Now, Lease: time.Hour}
+	s := openSQLite(t, cfg)
+	if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "x"}, {Lane: "wait", Kind: "y", Delay: time.Minute, Cap: time.Minute}}}); err != nil {
+		t.Fatal(err)
+	}
+	late, err := s.Claim(t.Context(), 10)
+	if err != nil || len(late) != 1 {
+		t.Fatal(late, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openSQLite(t, cfg)
+	defer func() { _ = s.Close() }()
+	leases, err := s.Claim(t.Context(), 10)
+	if err != nil || len(leases) != 1 || leases[0].Lane != "l" {
+		t.Fatal(leases, err)
+	}
+	if err := s.Finish(t.Context(), late[0], nil); !store.Lost(err) {
+		t.Errorf("a lease of the process before: %v", err)
+	}
+}
+
+func TestSQLiteLock(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "house.db")
+	s := openSQLite(t, store.Config{Database: "sqlite:" + file})
+	link := filepath.Join(dir, "link.db")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{file, link} {
+		_, err := store.Open(t.Context(), store.Config{Database: "sqlite:" + name})
+		if postern.KindOf(err) != postern.Denied || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("opened twice by %s: %v", name, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openSQLite(t, store.Config{Database: "sqlite:" + link})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSQLiteFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new folder", "odd ?#%41&=name")
+	s := openSQLite(t, store.Config{Database: "sqlite:" + filepath.Join(dir, "house ü?.db")})
+	if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b")}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Addresses and messages are in it.
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", f.Name(), info.Mode())
+		}
+		seen[f.Name()] = true
+	}
+	if !seen["house ü?.db"] || !seen["house ü?.db-wal"] {
+		t.Errorf("files: %v", seen)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.db")
+	if err := os.WriteFile(broken, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dsn := range []string{"", "mysql://x", "sqlite:", "sqlite:" + broken, "postgres://%zz", "postgres://postgres@127.0.0.1:1/none?connect_timeout=5"} {
+		s, err := store.Open(t.Context(), store.Config{Database: dsn})
+		if err == nil {
+			_ = s.Close()
+			t.Errorf("%q was opened", dsn)
+		}
+	}
+	goleak.VerifyNone(t)
+}
+
+// A handler may take as long as it likes: its lease is extended while it runs.
+func TestHeartbeat(t *testing.T) {
+	dsn := sqlite().Fresh(t)
+	synctest.Test(t, func(t *testing.T) {
+		s, err := store.Open(context.Background(), store.Config{Database: dsn, Lease: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		calls := 0
+		go func() {
+			defer close(done)
+			s.NewWorkers(2, slog.New(slog.DiscardHandler), func(_ context.Context, l *store.Lease) (func(*store.Tx) error, error) {
+				calls++
+				time.Sleep(time.Hour) // on the bubble's clock
+				return func(tx *store.Tx) error { return tx.Done(l.Jobs...) }, nil
+			}).Run(ctx)
+		}()
+		if _, _, err := s.Record(ctx, store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "x"}}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		if n, err := s.Pending(ctx, "l"); err != nil || n != 0 || calls != 1 {
+			t.Errorf("after an hour's work: %d jobs left, %d calls, %v", n, calls, err)
+		}
+		cancel()
+		<-done
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
