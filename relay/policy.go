@@ -115,17 +115,14 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 // read mark is compared with the moment we moved that mark ourselves.
 const ownEcho = 2 * time.Second
 
-// hasRead tells whether a read mark at the platform proves that a message was read.
-// A mark that we moved ourselves proves nothing about messages it was not meant for.
+// hasRead tells whether a read mark at the platform proves that the person himself read
+// a message. One that is not later than our own last move of it proves nothing: we
+// move it over mails, and over whatever else was written by then, heard of or not.
 func (r *Rules) hasRead(p store.Participant, mark, created time.Time) bool {
 	if mark.UnixMilli() <= 0 || mark.Before(created) {
 		return false
 	}
-	own := time.UnixMilli(p.OwnReadAt)
-	if p.OwnReadAt != 0 && mark.Sub(own).Abs() <= ownEcho {
-		return created.UnixMilli() <= p.OwnReadUpto
-	}
-	return true
+	return p.OwnReadAt == 0 || mark.Sub(time.UnixMilli(p.OwnReadAt)) > ownEcho
 }
 
 // fresh is how long the platform's word on who is there is believed where no quiet

@@ -143,7 +143,7 @@ func (r *Rules) Handle(ctx context.Context, l *store.Lease) (final func(*store.T
 	case jobEvent:
 		return r.mailEvent(ctx, head)
 	case jobReceipt:
-		return r.receipt(ctx, head)
+		return r.receipt(ctx, l, head)
 	}
 	return nil, postern.Errorf(postern.Permanent, "relay.handle", "no rule for jobs of kind %q", head.Kind)
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/postern-chat/postern"
 )
@@ -119,8 +120,8 @@ type Participant struct {
 	Revoked bool // his reply address is no longer taken
 	// ReadAt is what the platform told of his reading in the chat itself.
 	ReadAt int64
-	// OwnReadAt is when we last moved his read mark; what the platform tells of that
-	// moment is our own echo.
+	// OwnReadAt is when we last moved his read mark: what the platform tells of moments
+	// up to then may be our own echo. It lies ahead while a call may be under way.
 	OwnReadAt int64
 	// OwnReadUpto and OwnDeliveredUpto are the creation time of the newest message
 	// that our marks were meant to cover.
@@ -264,8 +265,18 @@ func (s *Store) ReadAt(ctx context.Context, platform string, ch postern.ChannelI
 	return read, err
 }
 
+// maxMarking is how long after its beginning a call that moves a read mark may still
+// take effect, if we never hear of its end.
+const maxMarking = 10 * time.Minute
+
+// Marking keeps that a call begins that moves a participant's read mark. Marked ends it.
+func (tx *Tx) Marking(id postern.ParticipantID) error {
+	_, err := tx.exec(`UPDATE participants SET own_read_at = ? WHERE id = ?`, tx.now+maxMarking.Milliseconds(), int64(id))
+	return err
+}
+
 // Marked keeps that we moved a participant's marks: over messages up to upto. What was
-// covered stays so.
+// covered stays so. With an upto of 0 the mark was not moved.
 func (tx *Tx) Marked(id postern.ParticipantID, read bool, upto int64) error {
 	q := `UPDATE participants SET own_delivered_upto = ? WHERE id = ? AND own_delivered_upto < ?`
 	args := []any{upto, int64(id), upto}

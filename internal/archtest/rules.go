@@ -136,6 +136,10 @@ var rules = []rule{
 		pkg: "bench/*", ours: []string{".", "*"},
 		why: "measures whatever there is; nobody imports it",
 	},
+	{
+		pkg: "tests/chaos", ours: []string{"sandbox/*", "internal/pgtest"},
+		why: "looks at the gateway from outside: it knows the emulators, and nothing of what it judges",
+	},
 }
 
 // random lists who may use math/rand/v2 outside tests. math/rand nobody may.
@@ -146,6 +150,7 @@ var random = []struct{ pkg, why string }{
 	{"sandbox/*", "the same on every run, by --seed"},
 	{"bench", "loads are repeated exactly"},
 	{"bench/*", "loads are repeated exactly"},
+	{"tests/*", "loads are repeated exactly"},
 }
 
 // knowSandbox lists who may have "sandbox" in a name or a text. Everybody else is
@@ -157,6 +162,7 @@ var knowSandbox = []struct{ pkg, why string }{
 	{"sandbox/*", "is it"},
 	{"bench", "runs against it"},
 	{"bench/*", "runs against it"},
+	{"tests/*", "runs against it"},
 	{"internal/archtest", "is about it"},
 }
 

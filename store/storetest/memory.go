@@ -195,6 +195,14 @@ func testParticipants(t *testing.T, b Backend) {
 	if got := find(); got.OwnReadAt != clock.Now().UnixMilli() {
 		t.Errorf("own read at %d", got.OwnReadAt)
 	}
+	mark(func(tx *store.Tx) error { return tx.Marking(high) }, 500, 300, 300)
+	if got := find(); got.OwnReadAt <= clock.Now().UnixMilli() {
+		t.Errorf("while a call is under way: own read at %d", got.OwnReadAt)
+	}
+	mark(func(tx *store.Tx) error { return tx.Marked(high, true, 0) }, 500, 300, 300)
+	if got := find(); got.OwnReadAt != clock.Now().UnixMilli() {
+		t.Errorf("after it: own read at %d", got.OwnReadAt)
+	}
 }
 
 func addDelivery(t testing.TB, s *store.Store, d store.Delivery, messages ...store.Mailed) {
