@@ -63,3 +63,7 @@ bench-large: build ## time and memory of a large attachment in each direction
 .PHONY: replies
 replies: build ## score the reply extraction and write docs/replies.md (needs ../shared)
 	go run ./replytext/internal/scoretable -out docs/replies.md -- bin/postern reply
+
+.PHONY: browser
+browser: ## play the README's story in a real browser (Debian's chromium, playwright-core)
+	tests/browser/run.sh

@@ -235,8 +235,11 @@ func (m wanted) senderName() string {
 // so many characters.
 func oneLine(s string, most int) string {
 	s = strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
+		switch {
+		case unicode.IsControl(c) || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069:
 			return ' '
+		case c == 0x200b || c == 0x2060 || c == 0xfeff: // of no width, and nothing else
+			return -1
 		}
 		return c
 	}, strings.ToValidUTF8(s, "\uFFFD"))
@@ -247,9 +250,9 @@ func oneLine(s string, most int) string {
 	return s
 }
 
-// maxFileName is the longest name of a file, in bytes: as most file systems have it,
+// maxFileName is the longest name of a file, in bytes: less than file systems take,
 // and so that its header field stays below 998 characters when every byte takes three.
-const maxFileName = 240
+const maxFileName = 200
 
 // fileName is a file's name without path. One that is too long keeps its ending.
 func fileName(f postern.ChatFile) string {
@@ -257,7 +260,7 @@ func fileName(f postern.ChatFile) string {
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}
-	name = oneLine(name, 1000)
+	name = strings.ReplaceAll(oneLine(name, 1000), `"`, "'") // which not every reader finds the end of
 	if ext := path.Ext(name); len(name) > maxFileName && len(ext) <= 20 {
 		name = clip(name, maxFileName-len(ext)) + ext
 	}

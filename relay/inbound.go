@@ -289,8 +289,8 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		}
 		posts = append(posts, p)
 	}
-	if rule.do == doGuest && text != "" {
-		text = guestName(m) + ": " + text
+	if rule.do == doGuest {
+		text = guestText(m, reply, text)
 	}
 	limit, err := r.textLimit(ctx, m.to.Channel, text)
 	if err != nil {
@@ -300,7 +300,7 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		add(store.Post{Text: part})
 	}
 	for i, f := range m.mail.Attachments {
-		if !wantedFile(f, reply) {
+		if !wantedFile(f, reply) || rule.do == doGuest {
 			continue
 		}
 		ref, _ := json.Marshal(fileRef{m.event, i, fileName(postern.ChatFile{Name: f.Name}), f.ContentType}) // strings and numbers: never fails
@@ -327,6 +327,20 @@ func wantedFile(f *letter.Attachment, reply replytext.Result) bool {
 		return f.ContentID == "" || reply.Source != replytext.FromHTML || strings.Contains(reply.Text, f.ContentID)
 	}
 	return false
+}
+
+// guestText is a guest's line. A file needs a user who posts it, so his files are named
+// only; the operator has the mail.
+func guestText(m *arrived, reply replytext.Result, text string) string {
+	for _, f := range m.mail.Attachments {
+		if wantedFile(f, reply) {
+			text = strings.TrimSpace(text + "\n📎 " + oneLine(f.Name, 150))
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	return guestName(m) + ": " + text
 }
 
 func guestName(m *arrived) string {

@@ -22,6 +22,7 @@ type toy struct {
 // others has been mailed and delivered (or has failed, which the chat was told), and for
 // the read mark the newest mail has been opened by a person.
 func TestMarksNeverClaimTooMuch(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		h.fresh()

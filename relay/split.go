@@ -43,12 +43,12 @@ func byteLen(s string, n int) int {
 func cutPlace(s, rest string) int {
 	least := len(s) / 2 // not so early that parts become crumbs
 	for _, sep := range []string{"\n\n", "\n", ". ", "! ", "? ", "。", " "} {
+		if strings.HasPrefix(rest, sep) || sep == "\n" && strings.HasPrefix(rest, "\r\n") {
+			return len(s) // the part ends there as it is
+		}
 		if i := strings.LastIndex(s, sep); i+len(sep) > least && i > 0 {
 			return i + len(sep)
 		}
-	}
-	if rest != "" && (rest[0] == ' ' || rest[0] == '\n') {
-		return len(s)
 	}
 	// No cut inside what a reader sees as one character (UAX #29), unless it is absurdly long.
 	g := uniseg.NewGraphemes(s + rest[:byteLen(rest, 16)])

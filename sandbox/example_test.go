@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,18 +12,18 @@ import (
 	"github.com/postern-chat/postern/sandbox"
 )
 
-// In a test of your own program: tell it where the world is and with which keys, let
-// somebody write in the chat, and see what came of it.
+// In a test of your own program: start a world, start your program with its addresses
+// and keys, connect them; then let somebody write in the chat, and see what came of it.
 func ExampleRun() {
 	var t *testing.T // your test's
-	yours := http.NewServeMux()
 
-	w := sandbox.Run(t, sandbox.Config{
-		Domain: "mg.yours.example",
-		Hooks:  sandbox.Hooks{Sendbird: "http://127.0.0.1:9000/hooks/sendbird", Events: "http://127.0.0.1:9000/hooks/mailgun"},
-	})
-	// ... serve yours on 127.0.0.1:9000 with w.SendbirdAPI, w.APIToken, w.MailgunAPI, w.SendingKey, w.SigningKey.
-	_ = yours
+	w := sandbox.Run(t, sandbox.Config{})
+	yours := http.NewServeMux() // your program, with w.SendbirdAPI, w.APIToken, w.MailgunAPI, w.SendingKey, w.SigningKey ...
+	srv := httptest.NewServer(yours)
+	t.Cleanup(srv.Close)
+	if err := w.Connect(sandbox.Hooks{Sendbird: srv.URL + "/hooks/sendbird", Events: srv.URL + "/hooks/mailgun"}); err != nil {
+		t.Fatal(err)
+	}
 
 	if _, err := w.Say(t.Context(), "ana", w.Channel, "Is anybody there?"); err != nil {
 		t.Fatal(err)

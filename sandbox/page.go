@@ -5,15 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/postern-chat/postern/sandbox/mailgun"
 	"github.com/postern-chat/postern/sandbox/page"
+	"github.com/postern-chat/postern/sandbox/sendbird"
 )
-
-// quietHint is the quiet window of the sandbox's gateway, as the page tells it where
-// Config says nothing else.
-const quietHint = 2 * time.Second
 
 // ServePage serves the page on which a newcomer plays. The gateway should answer and
 // know the people already: what they and the world did so far is not told there.
@@ -37,22 +35,30 @@ func (w *World) ServePage() error {
 func (w *World) facts() page.Facts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f := page.Facts{Channel: w.Channel, SMTP: w.SMTP, Domain: w.Domain, QuietMillis: w.cfg.Quiet.Milliseconds()}
+	f := page.Facts{Channel: w.Channel, SMTP: w.SMTP, Domain: w.Domain, QuietMillis: w.Quiet.Milliseconds()}
 	for _, p := range Cast() {
 		f.People = append(f.People, page.Person(p))
 	}
 	return f
 }
 
-// Reset starts the story over: an empty channel, empty mailboxes, people who may be
-// written to again, nothing broken. The Mailgun emulator keeps what it knows of old
-// mails, and all numbers go on, so that nothing of the new story looks to the gateway
-// like something of the old one.
+// Reset starts the story over: a new channel instead of all others, empty mailboxes,
+// people who may be written to again, nothing broken. The emulators themselves are not
+// reset: their numbers would begin again, and the gateway would take new messages and
+// mails for old ones.
 func (w *World) Reset(ctx context.Context) error {
 	w.Mail.SetSwitches(func(sw *mailgun.Switches) { *sw = mailgun.DefaultSwitches() })
-	w.Chat.Reset()
+	if err := w.Chat.SetSwitches(sendbird.Switches{}); err != nil {
+		return err
+	}
+	if err := w.closeChannels(ctx); err != nil {
+		return err
+	}
 	w.People.Reset()
-	if err := w.tellStory(ctx); err != nil {
+	for _, p := range Cast() {
+		w.People.Open(p.Address, p.Name)
+	}
+	if err := w.openChannel(ctx); err != nil {
 		return err
 	}
 	err := w.Introduce(ctx)
@@ -66,4 +72,27 @@ func (w *World) Reset(ctx context.Context) error {
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// closeChannels deletes all channels, as an operator would.
+func (w *World) closeChannels(ctx context.Context) error {
+	const most = 100
+	for {
+		var list struct {
+			Channels []struct {
+				URL string `json:"channel_url"`
+			} `json:"channels"`
+		}
+		if err := w.call(ctx, http.MethodGet, "/group_channels?show_empty=true&limit="+strconv.Itoa(most), nil, &list); err != nil {
+			return err
+		}
+		for _, c := range list.Channels {
+			if err := w.call(ctx, http.MethodDelete, "/group_channels/"+url.PathEscape(c.URL), nil, nil); err != nil {
+				return err
+			}
+		}
+		if len(list.Channels) < most {
+			return nil
+		}
+	}
 }

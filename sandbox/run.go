@@ -18,9 +18,8 @@ type T interface {
 }
 
 // Run starts a world for one test of your own Sendbird or Mailgun code, and stops it
-// when the test ends. No gateway is needed: cfg.Hooks says where your program takes
-// webhooks and mail, and where it says nothing nothing is posted. There is no page.
-// Every test may have a world of its own, also in parallel.
+// when the test ends. No gateway is needed: once your program has the addresses and
+// keys, Connect says where it takes webhooks and mail. There is no page. Every test may have a world of its own, also in parallel.
 //
 // A seed of 0 is 1 here, so that a test sees the same ids on every run.
 func Run(t T, cfg Config) *World {

@@ -84,6 +84,45 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+// TestReset: the page starts the story over by a reset; the chat must still be heard.
+func TestReset(t *testing.T) {
+	e := &ears{}
+	srv := httptest.NewServer(e)
+	defer srv.Close()
+	w := sandbox.Run(t, sandbox.Config{Hooks: sandbox.Hooks{Sendbird: srv.URL + "/chat"}})
+	w.Chat.Reset()
+	if err := w.Chat.WaitWebhooks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	was := len(e.all())
+	post(t, w, "/users", `{"user_id": "eve", "nickname": "Eve", "profile_url": ""}`)
+	post(t, w, "/group_channels", `{"user_ids": ["eve"]}`)
+	if err := w.Chat.WaitWebhooks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.all()) == was {
+		t.Error("nothing is heard after a reset")
+	}
+}
+
+func post(t *testing.T, w *sandbox.World, path, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", w.SendbirdAPI+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Api-Token", w.APIToken)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatal(path, resp.Status)
+	}
+}
+
 func send(t *testing.T, w *sandbox.World, to string) {
 	t.Helper()
 	form := "from=a%40" + w.Domain + "&to=" + to + "&subject=Hi&text=Hi"

@@ -35,13 +35,11 @@ type Config struct {
 	SMTPAddr string
 	// IMAPAddr is where mail is read; default Host and any free port.
 	IMAPAddr string
-	// Hooks are where the emulators post when there is no GatewayURL, or elsewhere
-	// than there.
+	// Hooks are where the emulators post from the start, when there is no GatewayURL or
+	// elsewhere than there. Connect says so later.
 	Hooks Hooks
 	// Domain is the one that mail is sent from; default mg.postern.example.
 	Domain string
-	// Quiet is the gateway's quiet window, which the page tells; default 2 s.
-	Quiet time.Duration
 	// Empty leaves out the people and the channel of the story.
 	Empty  bool
 	Logger *slog.Logger
@@ -100,6 +98,9 @@ type World struct {
 	Chat   *sendbird.Server
 	Mail   *mailgun.Server
 	People *mailbox.Server
+	// Quiet is the gateway's quiet window, for a hint on the page: 2 s unless set
+	// before ServePage.
+	Quiet time.Duration
 
 	cfg     Config
 	client  *http.Client
@@ -118,14 +119,11 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Quiet == 0 {
-		cfg.Quiet = quietHint
-	}
 	if cfg.Seed == 0 {
 		cfg.Seed = time.Now().UnixNano() & 0x7fffffff
 	}
 	cfg.Hooks = cfg.Hooks.below(cfg.GatewayURL)
-	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}}
+	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}, Quiet: 2 * time.Second}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -136,6 +134,9 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 		return w, err
 	}
 	if err := w.startMail(); err != nil {
+		return w, err
+	}
+	if err := w.Connect(cfg.Hooks); err != nil {
 		return w, err
 	}
 	if w.page, err = w.listen(cfg.PageAddr); err != nil {
@@ -163,10 +164,30 @@ func (w *World) serve(ln net.Listener, h http.Handler) string {
 	return "http://" + ln.Addr().String()
 }
 
+// Connect points the emulators at whoever should hear of what happens; nothing that
+// happened before is told. Each of Mailgun's hooks that is given is one more, beside
+// those it has; of Sendbird's there is one. A reset of an emulator forgets them; it
+// goes back to Config.Hooks at Sendbird, and to none at Mailgun.
+func (w *World) Connect(h Hooks) error {
+	if h.Sendbird != "" {
+		w.Chat.SetWebhook(chatHook(h.Sendbird))
+	}
+	if h.Events != "" {
+		w.Mail.AddWebhook(w.Domain, h.Events)
+	}
+	if h.Inbound == "" {
+		return nil
+	}
+	_, err := w.Mail.AddRoute(0, `match_recipient(".*@`+w.Domain+`")`, `forward("`+h.Inbound+`")`, "stop()")
+	return err
+}
+
+func chatHook(to string) sendbird.Webhook { return sendbird.Webhook{URL: to, IncludeMembers: true} }
+
 func (w *World) startChat() error {
 	chat, err := sendbird.New(sendbird.Config{
 		Seed: w.cfg.Seed, Logger: w.cfg.Logger,
-		Webhook: sendbird.Webhook{URL: w.cfg.Hooks.Sendbird, IncludeMembers: true},
+		Webhook: chatHook(w.cfg.Hooks.Sendbird), // here, so that a reset goes back to it
 	})
 	if err != nil {
 		return err
@@ -207,14 +228,6 @@ func (w *World) startMail() error {
 	}
 	w.People, w.closers = boxes, append(w.closers, boxes.Close)
 	w.serve(ln, w.Mail.Handler())
-	if hook := w.cfg.Hooks.Inbound; hook != "" {
-		if _, err := w.Mail.AddRoute(0, `match_recipient(".*@`+w.Domain+`")`, `forward("`+hook+`")`, "stop()"); err != nil {
-			return err
-		}
-	}
-	if hook := w.cfg.Hooks.Events; hook != "" {
-		w.Mail.AddWebhook(w.Domain, hook)
-	}
 	return w.startMailboxes(boxes)
 }
 
@@ -250,6 +263,11 @@ func (w *World) tellStory(ctx context.Context) error {
 			w.People.Open(p.Address, p.Name)
 		}
 	}
+	return w.openChannel(ctx)
+}
+
+// openChannel makes the channel of the story and sees who is there: Ana, and nobody else.
+func (w *World) openChannel(ctx context.Context) error {
 	var made struct {
 		URL string `json:"channel_url"`
 	}
@@ -260,7 +278,12 @@ func (w *World) tellStory(ctx context.Context) error {
 	w.mu.Lock()
 	w.Channel = made.URL
 	w.mu.Unlock()
-	return w.Chat.SetPresence("ana", true)
+	for _, p := range Cast() {
+		if err := w.Chat.SetPresence(p.ID, p.ID == "ana"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Person is somebody of the story.

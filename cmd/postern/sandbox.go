@@ -69,6 +69,7 @@ func (cmd *sandboxCmd) play(a *app, w *sandbox.World, g *gateway, ln net.Listene
 		cancel()
 		return errors.Join(err, <-ended)
 	}
+	w.Quiet = g.cfg.Notify.Delay
 	if err := w.ServePage(); err != nil {
 		cancel()
 		return errors.Join(err, <-ended)
@@ -124,7 +125,7 @@ func (a *app) sandboxConfig(w *sandbox.World, dir string) (*Config, error) {
 	suits := []string{
 		"POSTERN_DATABASE=sqlite:" + filepath.Join(dir, "postern.db"), "POSTERN_DATA_DIR=" + filepath.Join(dir, "data"),
 		"POSTERN_SECRET=" + base64.StdEncoding.EncodeToString(key[:]),
-		"POSTERN_NOTIFY_DELAY=2s", "POSTERN_RECEIPTS_HUMAN_AFTER=1s", "POSTERN_MAILGUN_UNSURE_AFTER=35s", "POSTERN_LOG_LEVEL=error",
+		"POSTERN_NOTIFY_DELAY=2s", "POSTERN_RECEIPTS_HUMAN_AFTER=1s", "POSTERN_MAILGUN_UNSURE_AFTER=10s", "POSTERN_LOG_LEVEL=error",
 	}
 	given := slices.DeleteFunc(slices.Clone(a.environ), func(e string) bool {
 		return slices.ContainsFunc(world, func(w string) bool { return strings.HasPrefix(e, w[:strings.IndexByte(w, '=')]) })

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -326,4 +327,9 @@ func (w *world) said(user, text string) chatMessage {
 		return false
 	})
 	return found
+}
+
+// sharedFolder is a folder of test data that stands beside the project where it is worked on.
+func (w *world) sharedFolder(parts ...string) string {
+	return filepath.Join(append([]string{"..", "..", "..", "shared"}, parts...)...)
 }

@@ -67,6 +67,7 @@ func (s *Server) View(ctx context.Context, address, id string, c Client) ([]Fetc
 	m.opens++
 	if c == Human || c == GmailProxy {
 		m.see()
+		m.shown = true
 	}
 	s.mu.Unlock()
 	s.note(Happening{What: "opened", Address: strings.ToLower(address), Message: id, Detail: "as " + string(c)}, m)

@@ -134,6 +134,7 @@ type Message struct {
 	Sent      bool      `json:"sent"` // written by the owner
 	Seen      bool      `json:"seen"`
 	Opens     int       `json:"opens"`
+	Shown     bool      `json:"shown"` // a person saw its pictures
 	Spam      bool      `json:"spam"`
 	Files     []File    `json:"files"`
 
@@ -222,7 +223,7 @@ func (m *mail) brief() Message {
 	h := m.parsed.Header
 	out := Message{ID: m.id, MessageID: strings.Trim(strings.TrimSpace(h.Get("Message-Id")), "<>"), From: h.Text("From"), To: h.Text("To"),
 		Subject: h.Text("Subject"), Date: h.Get("Date"), Received: m.received, Size: m.raw.Size(), Sent: m.sent, Seen: m.seen,
-		Opens: m.opens, Spam: m.spam, Files: []File{}}
+		Opens: m.opens, Shown: m.shown, Spam: m.spam, Files: []File{}}
 	for _, f := range m.parsed.Files {
 		out.Files = append(out.Files, File{f.Filename, f.ContentType, f.ContentID, f.Size})
 	}

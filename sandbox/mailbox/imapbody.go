@@ -76,7 +76,7 @@ func (m *mail) wire() ([]byte, error) {
 const maxParts = 200
 
 func structure(raw []byte) imap.BodyStructure {
-	if countFold(raw, "\ncontent-type:", maxParts) >= maxParts {
+	if countFold(raw, "\ncontent-type", maxParts) >= maxParts {
 		return &imap.BodyStructureSinglePart{Type: "text", Subtype: "plain", Encoding: "8bit", Size: uint32(len(raw)),
 			Text: &imap.BodyStructureText{NumLines: int64(bytes.Count(raw, []byte("\n")))}, Extended: &imap.BodyStructureSinglePartExt{}}
 	}
@@ -104,7 +104,7 @@ func countFold(raw []byte, needle string, limit int) (n int) {
 // up at the first line that is none.
 func section(raw []byte, b *imap.FetchItemBodySection) []byte {
 	if len(b.Part) > 0 {
-		if countFold(raw, "\ncontent-type:", maxParts) >= maxParts {
+		if countFold(raw, "\ncontent-type", maxParts) >= maxParts {
 			return nil
 		}
 		return imapserver.ExtractBodySection(bytes.NewReader(fieldsOnly(raw)), b)

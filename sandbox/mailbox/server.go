@@ -112,6 +112,7 @@ type mail struct {
 	sent     bool // written by the owner
 	seen     bool
 	opens    int
+	shown    bool // a person saw its pictures
 	spam     bool
 
 	folder   *folder

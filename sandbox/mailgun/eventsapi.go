@@ -314,8 +314,9 @@ func (ev *event) logItem() map[string]any {
 		out["storage"] = st
 	}
 	if fl, ok := out["flags"].(map[string]any); ok {
-		fl = maps.Clone(fl)
-		fl["is-callback"] = false
+		all := map[string]any{"is-callback": false, "is-delayed-bounce": false, "is-routed": false, "is-system-test": false}
+		maps.Copy(all, fl)
+		fl = all
 		out["flags"] = fl
 	}
 	return out

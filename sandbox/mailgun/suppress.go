@@ -34,8 +34,8 @@ func (x suppression) json(kind string) map[string]any {
 	case "unsubscribes":
 		out["tags"] = x.tags
 	case "whitelists":
-		delete(out, "address")
-		out["type"], out["value"], out["reason"] = "address", x.address, x.text
+		// The one table with a camel-cased time (OpenAPI file and mailgun.js agree).
+		out = map[string]any{"type": "address", "value": x.address, "reason": x.text, "createdAt": out["created_at"]}
 		if !strings.Contains(x.address, "@") {
 			out["type"] = "domain"
 		}

@@ -21,7 +21,7 @@ func TestWebhooksV3(t *testing.T) {
 	}{
 		{"GET", base, nil, 200, `{"webhooks":{}}`},
 		{"POST", base, url.Values{"id": {"delivered"}, "url": {"http://a.example/1", "http://a.example/2"}}, 200, `{"message":"Webhook has been created","webhook":{"urls":["http://a.example/1","http://a.example/2"]}}`},
-		{"POST", base, url.Values{"id": {"delivered"}, "url": {"http://a.example/1"}}, 400, `{"message":"Webhook already exists"}`},
+		{"POST", base, url.Values{"id": {"delivered"}, "url": {"http://a.example/1"}}, 400, `{"Reason":"Webhook already exists"}`},
 		{"POST", base, url.Values{"id": {"teleported"}, "url": {"http://a.example/1"}}, 400, `{"Reason":"invalid webhook id: teleported"}`},
 		{"POST", base, url.Values{"id": {"opened"}, "url": {"ftp://a.example/1"}}, 400, `{"Reason":"ftp://a.example/1 is not a valid url: invalid URL scheme"}`},
 		{"POST", base, url.Values{"id": {"opened"}, "url": {"http://a.example/1", "http://a.example/2", "http://a.example/3", "http://a.example/4"}}, 400, `{"Reason":"no more than 3 URLs are allowed for one event type"}`},

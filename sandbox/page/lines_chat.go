@@ -73,7 +73,10 @@ func chatLine(e sendbird.Entry, n names) (Line, bool) {
 		l.Text, l.Minor = called(e, n)
 		l.failed(e.Status, chatError(e.Answer))
 		if e.Fault != "" && l.More == "" {
-			l.More = "spoiled on purpose: " + e.Fault
+			l.More = "on purpose"
+			if e.Millis >= 1000 {
+				l.More = "after " + strconv.FormatInt(e.Millis/1000, 10) + " s, on purpose"
+			}
 		}
 	case "try":
 		l.Text = "webhook " + short(e.Category)

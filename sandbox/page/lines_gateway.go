@@ -21,6 +21,9 @@ func decisions() map[string]decision {
 	return map[string]decision{
 		"to be mailed":        {text: "%s is away: this goes out as a mail"},
 		"mailed":              {text: "Mailgun has the mail to %s"},
+		"put off":             {text: "the mail to %s is tried again later"},
+		"unsure":              {text: "perhaps the mail to %s went out: asks before it repeats it", tone: held},
+		"repeated":            {text: "the mail to %s is sent again"},
 		"not mailed":          {text: "no mail to %s"},
 		"delivered":           {text: "Mailgun says: delivered to %s", minor: true},
 		"marked delivered":    {text: "marked as delivered to %s", tone: good},
@@ -51,7 +54,10 @@ func noteLine(n note, who names) Line {
 	l := Line{At: n.At.UnixMilli(), Who: fromGateway, Text: n.What, More: n.Why, Ref: n.Ref}
 	if d, ok := decisions()[n.What]; ok {
 		name := who.user(n.User)
-		if n.User == "" {
+		switch {
+		case n.User == "" && n.What == "posted":
+			d.text = "a line of the gateway’s own stands in the chat"
+		case n.User == "":
 			name = "anybody"
 		}
 		l.Text, l.Tone, l.Minor = strings.ReplaceAll(d.text, "%s", name), d.tone, d.minor

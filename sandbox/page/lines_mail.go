@@ -59,8 +59,16 @@ func asked(l *Line, e mailgun.Entry, to string) bool {
 	}
 	l.Who = fromGateway
 	l.Text, l.Minor = "asked Mailgun: "+e.Method+" "+path, true
-	if e.Method == "POST" && strings.Contains(path, "/messages") {
-		l.Text, l.Minor = "handed a mail to Mailgun", e.Status == 200
+	switch {
+	case e.Method == "POST" && strings.Contains(path, "/messages"):
+		l.Text = "handed a mail to Mailgun"
+		if e.Status != 200 {
+			l.Text = "tried to hand a mail to Mailgun"
+		}
+	case e.Method == "GET" && strings.HasSuffix(path, "/events"):
+		l.Text = "asked Mailgun’s events what became of a mail"
+	case strings.HasSuffix(path, "/analytics/logs"):
+		l.Text = "asked Mailgun’s logs what became of a mail"
 	}
 	return true
 }

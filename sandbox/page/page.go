@@ -66,6 +66,7 @@ type Page struct {
 	mu       sync.Mutex
 	story    story
 	watchers int
+	paused   bool
 	changed  chan struct{} // closed and replaced whenever story changes
 	breaks   breaks
 }
@@ -169,12 +170,22 @@ func (p *Page) postReset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.mend()
-	if err := p.cfg.Reset(r.Context()); err != nil {
+	p.pause(true)
+	err := p.cfg.Reset(r.Context())
+	p.fastForward(r.Context())
+	p.pause(false)
+	if err != nil {
 		refuse(w, http.StatusBadGateway, err.Error())
 		return
 	}
-	p.fastForward(r.Context())
 	answer(w, http.StatusOK, map[string]bool{"ok": true})
+}
+
+// pause keeps what the world does to itself out of the story.
+func (p *Page) pause(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = on
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

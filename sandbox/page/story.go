@@ -86,7 +86,7 @@ func (p *Page) watch(ctx context.Context) {
 		case <-t.C:
 		}
 		p.mu.Lock()
-		watched := p.watchers > 0
+		watched := p.watchers > 0 && !p.paused
 		p.mu.Unlock()
 		if watched {
 			p.look(ctx)

@@ -130,6 +130,7 @@ func TestLines(t *testing.T) {
 		{chat(sendbird.Entry{Kind: "call", Method: "GET", Path: "/v3/group_channels/x/members", Status: 200}), "gateway", "asked Sendbird who is there", "", "", true},
 		{chat(sendbird.Entry{Kind: "call", Method: "PUT", Path: "/v3/group_channels/x/messages/mark_as_read", Request: `{"user_id":"bob"}`, Status: 200}), "gateway", "moved Bob’s read mark in Sendbird", "", "", true},
 		{chat(sendbird.Entry{Kind: "call", Method: "POST", Path: "/v3/group_channels/x/messages", Status: 500, Answer: `{}`}), "gateway", "tried to post in the chat", "", bad, false},
+		{chat(sendbird.Entry{Kind: "call", Method: "GET", Path: "/v3/group_channels/x", Status: 200, Fault: "fault 1", Millis: 3004}), "gateway", "asked Sendbird about the channel", "after 3 s, on purpose", "", true},
 		{chat(sendbird.Entry{Kind: "call", Method: "GET", Path: "/", Status: 404}), "gateway", "asked Sendbird: GET /", "", bad, false},
 		{chat(sendbird.Entry{Kind: "try", Category: "group_channel:message_send", Status: 200, Try: 1}), "sendbird", "webhook message_send", "", "", false},
 		{chat(sendbird.Entry{Kind: "try", Category: "group_channel:join", Status: 200, Try: 2}), "sendbird", "webhook join", "try 2", "", true},
@@ -137,7 +138,7 @@ func TestLines(t *testing.T) {
 		{chat(sendbird.Entry{Kind: "outcome", Category: "group_channel:message_send", State: "dropped"}), "sendbird", "webhook message_send never arrived", "", bad, false},
 
 		{mail(mailgun.Entry{Kind: "request", Method: "POST", URL: "/v3/mg.example/messages.mime", Status: 200}), "gateway", "handed a mail to Mailgun", "", "", true},
-		{mail(mailgun.Entry{Kind: "request", Method: "POST", URL: "/v3/mg.example/messages.mime", Status: 503, Failed: true}), "gateway", "handed a mail to Mailgun", "", bad, false},
+		{mail(mailgun.Entry{Kind: "request", Method: "POST", URL: "/v3/mg.example/messages.mime", Status: 503, Failed: true}), "gateway", "tried to hand a mail to Mailgun", "", bad, false},
 		{mail(mailgun.Entry{Kind: "request", Method: "GET", URL: "/o/abc", Status: 200, Recipient: "bob@people.example"}), "mailgun", "Bob’s program fetched the tracking picture", "", "", true},
 		{mail(mailgun.Entry{Kind: "post", Event: "inbound", Status: 200, Try: 1}), "mailgun", "handed the mail to the gateway", "", "", false},
 		{mail(mailgun.Entry{Kind: "post", Event: "delivered", Status: 503, Try: 3, Failed: true, Recipient: "bob@people.example"}), "mailgun", "webhook delivered for Bob", "try 3", bad, false},
@@ -153,6 +154,7 @@ func TestLines(t *testing.T) {
 
 		{gate(note{What: "not mailed", Why: "nobody to mail to", Detail: "ana: online; bob: online"}), "gateway", "no mail to anybody", "Ana is online; Bob is online", "", false},
 		{gate(note{What: "not mailed", Why: "read", User: "bob"}), "gateway", "no mail to Bob", "read", "", false},
+		{gate(note{What: "posted"}), "gateway", "a line of the gateway’s own stands in the chat", "", good, false},
 		{gate(note{What: "held", Why: "from somebody else than the participant", User: "bob"}), "gateway", "the mail is held, not posted", "from somebody else than the participant", held, false},
 		{gate(note{What: "failed", Why: "bounced", User: "bob", Detail: "550 no such user"}), "gateway", "the mail to Bob could not be delivered", "bounced (550 no such user)", bad, false},
 		{gate(note{What: "a word of tomorrow", Why: "because", User: "bob"}), "gateway", "a word of tomorrow", "because", "", false},

@@ -5,5 +5,17 @@ import "testing"
 // TestConformance runs the suites one after another: the last ones look at what the others asked.
 func TestConformance(t *testing.T) {
 	rec := &Recorder{}
-	t.Run("mailgun-go", func(t *testing.T) { testMailgunGo(t, rec) })
+	for _, s := range []struct {
+		name string
+		run  func(*testing.T, *Recorder)
+	}{
+		{"mailgun-go", testMailgunGo},
+		{"mailgun.js", testMailgunJS},
+		{"sendbird-platform-sdk", testSendbirdJS},
+		{"postern sendbird", testPosternChat},
+		{"postern mailgun", testPosternMail},
+		{"openapi", testOpenAPI},
+	} {
+		t.Run(s.name, func(t *testing.T) { s.run(t, rec) })
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/mail"
+	"net/smtp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -262,9 +264,79 @@ func TestSandbox(t *testing.T) {
 	if tried < 2 {
 		t.Errorf("%d addresses of HTTP servers", tried)
 	}
+	sandboxStory(t, addrs)
 	select {
 	case l, open := <-lines:
 		t.Errorf("more on stdout (open %v): %s", open, l)
 	default:
 	}
+}
+
+// sandboxStory drives the sandbox as a stranger who knows only the two services' APIs and
+// SMTP: a chat message becomes a mail, whose answer comes back.
+func sandboxStory(t *testing.T, addrs map[string]any) {
+	get := func(k string) string { s, _ := addrs[k].(string); return s }
+	call := func(method, to, body string, auth func(*http.Request), out any) error {
+		req, err := http.NewRequest(method, to, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		auth(req)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		if res.StatusCode != 200 {
+			return fmt.Errorf("%s %s: %s", method, to, res.Status)
+		}
+		return json.NewDecoder(res.Body).Decode(out)
+	}
+	chat := func(r *http.Request) { r.Header.Set("Api-Token", get("api_token")) }
+	books := func(r *http.Request) { r.SetBasicAuth("api", get("account_key")) }
+	room := get("sendbird_api") + "/group_channels/" + get("channel")
+	var posted struct {
+		ID int64 `json:"message_id"`
+		At int64 `json:"created_at"`
+	}
+	if err := call("POST", room+"/messages", `{"message_type":"MESG","user_id":"ana","message":"A question from the outside"}`, chat, &posted); err != nil {
+		t.Fatal(err)
+	}
+	var from, to string
+	poll(t, "the mail in Mailgun's books", func() error {
+		var events struct {
+			Items []struct {
+				Recipient string
+				Message   struct{ Headers map[string]string }
+			}
+		}
+		if err := call("GET", get("mailgun_api")+"/v3/"+get("domain")+"/events?event=accepted", "", books, &events); err != nil {
+			return err
+		}
+		for _, e := range events.Items {
+			if a, err := mail.ParseAddress(e.Message.Headers["from"]); err == nil {
+				from, to = a.Address, e.Recipient
+				return nil
+			}
+		}
+		return fmt.Errorf("%d events", len(events.Items))
+	})
+	if err := smtp.SendMail(get("smtp"), nil, to, []string{from}, []byte(letter(to, from, "An answer from the outside\n"))); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "the answer in the chat", func() error {
+		var list struct {
+			Messages []struct{ Message string }
+		}
+		if err := call("GET", fmt.Sprintf("%s/messages?message_ts=%d&prev_limit=0&next_limit=50", room, posted.At), "", chat, &list); err != nil {
+			return err
+		}
+		for _, m := range list.Messages {
+			if m.Message == "An answer from the outside" {
+				return nil
+			}
+		}
+		return fmt.Errorf("%d messages", len(list.Messages))
+	})
 }

@@ -225,3 +225,39 @@ func TestHeldMail(t *testing.T) {
 	w.gw.idle()
 	w.posted(c, 1)
 }
+
+// A mail that Mailgun put off is looked at again before it goes.
+func TestPutOffAndNoLongerWanted(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(w *world, c *channel){
+		"left":         func(w *world, c *channel) { w.sb.change(func() { c.Members = c.Members[:1] }) },
+		"online":       func(w *world, c *channel) { w.sb.change(func() { c.member("bob").Online = true }) },
+		"read":         func(w *world, c *channel) { w.sb.change(func() { c.member("bob").Read = time.Now().UnixMilli() + 1 }) },
+		"taken away":   func(w *world, c *channel) { w.gw.api("DELETE", "/api/v1/people/bob", "") },
+		"still wanted": func(w *world, c *channel) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			c, addr := w.pair("bob")
+			var calls atomic.Int32
+			w.mg.change(func() {
+				w.mg.before = func(rw http.ResponseWriter, _ string) bool {
+					if calls.Add(1) > 1 {
+						return false
+					}
+					do(w, c)
+					rw.Header().Set("Retry-After", "1")
+					mgJSON(rw, 429, map[string]string{"message": "slow down"})
+					return true
+				}
+			})
+			w.say(c, "ana", "perhaps")
+			poll(t, "the first call", func() error { return want(calls.Load() > 0, true) })
+			w.gw.idle()
+			if n, wanted := len(w.mg.mails(addr)), name == "still wanted"; (n == 1) != wanted {
+				t.Errorf("%d mails", n)
+			}
+		})
+	}
+}

@@ -89,6 +89,15 @@ func TestInbound(t *testing.T) {
 		ok(t, w.raw(m.replyTo(t), m.To, mime))
 		checkFiles(t, w.posted(c, 3), "two files", []part{{"", "one.bin", "application/octet-stream", all}, {"", "two.txt", "text/plain", []byte("zwei\r\n")}})
 	})
+	t.Run("a file alone, and an empty one", func(t *testing.T) {
+		c, m := mailed(t)
+		ok(t, w.raw(m.replyTo(t), m.To, mixed(m.To, m.replyTo(t), "", part{"", "../../one.bin", "application/octet-stream", []byte("1")}, part{"", "empty.txt", "text/plain", nil})))
+		w.gw.idle()
+		got := w.sb.posts(c)
+		if len(got) == 0 || got[0].Type != "FILE" || contains(got[0].FileName, "/") || string(got[0].File) != "1" {
+			t.Errorf("%+v", got)
+		}
+	})
 	t.Run("raw by multipart", func(t *testing.T) {
 		c, m := mailed(t)
 		f := fields(m.replyTo(t), m.To)
@@ -342,6 +351,13 @@ func TestStrangers(t *testing.T) {
 				t.Errorf("%d, %+v", code, posts)
 			case mode == "guest" && posts[0].User == "bob" && !contains(strings.ToLower(posts[0].Text), "eve@evil.example") && !contains(posts[0].Text, "Eve"):
 				t.Errorf("a guest's words look like Bob's: %+v", posts[0])
+			}
+			if mode == "guest" { // nobody's file cannot be posted; that it was there must not be lost
+				code := w.raw(m.replyTo(t), "eve@evil.example", mixed("Eve <eve@evil.example>", m.replyTo(t), "with a file", part{"", "eve.txt", "text/plain", []byte("x")}))
+				w.gw.idle()
+				if posts = w.sb.posts(c); code != 200 || len(posts) != 2 || !contains(posts[1].Text, "with a file") || !contains(posts[1].Text, "eve.txt") {
+					t.Errorf("%d %+v", code, posts)
+				}
 			}
 			n := len(posts)
 			w.answer(m, "and I am Bob")

@@ -3,7 +3,9 @@ package contract
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"mime"
+	"net/http"
 	"net/mail"
 	"regexp"
 	"strings"
@@ -230,6 +232,20 @@ func TestFilesOut(t *testing.T) {
 		e := send(t, w.sb.file("big.bin", &file{body: body}), len(body)).envelope(t)
 		if len(e.Attachments) != 0 || !contains(e.Text, "http") || !contains(e.Text, "a.bin") {
 			t.Errorf("attachments %d\n%s", len(e.Attachments), e.Text)
+		}
+		link := regexp.MustCompile(`http://[^\s)]+/f/[^\s)]+`).FindString(e.Text)
+		res, err := http.Get(link)
+		if err != nil {
+			t.Fatalf("link %q: %v", link, err)
+		}
+		defer res.Body.Close()
+		got, _ := io.ReadAll(res.Body)
+		if res.StatusCode != 200 || !bytes.Equal(got, body) || res.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.HasPrefix(res.Header.Get("Content-Disposition"), "attachment") {
+			t.Errorf("link: %s %v, %d bytes", res.Status, res.Header, len(got))
+		}
+		if code, _ := w.gw.get(link[len(w.gw.url("")):] + "a"); code != 404 {
+			t.Errorf("a changed link: %d", code)
 		}
 	})
 	t.Run("a size that lies", func(t *testing.T) {

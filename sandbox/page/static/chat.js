@@ -98,8 +98,8 @@ function renderEmpty(c, away) {
   const to = list((away.length ? away : others(c)).map((m) => m.nickname || m.user_id));
   el.replaceChildren(h('p', { class: 'big' }, `Write to ${to}`),
     h('p', {}, away.length
-      ? `${to} is away. What you write here reaches him as an e-mail, and his answer comes back here.`
-      : `${to} is online, so no e-mail is needed. Click the name above to send ${to} away.`));
+      ? `${to} is away. What you write here goes out as an e-mail, and the answer comes back here.`
+      : `${to} is online, so no e-mail is needed. Click the switch above to send ${to} away.`));
 }
 
 function renderAway() {
@@ -257,6 +257,7 @@ function openWindow() {
   const away = others(c).filter((m) => !userOf(m.user_id)?.is_online).map((m) => m.nickname || m.user_id);
   if (!away.length) return;
   const ms = app.world.quiet_ms;
+  if (!ms) return;
   const bar = h('i', { class: 'bar' });
   bar.style.animationDuration = `${ms}ms`;
   $('#window').replaceChildren(h('p', {}, `${list(away)} is away. What you write within ${ms / 1000} s joins the same mail.`), bar);

@@ -27,18 +27,19 @@ export function keyed(parent, items, key, view, make) {
     const k = key(item);
     const sig = JSON.stringify(view(item));
     let kept = old.get(k);
+    let focused = false;
     if (!kept || kept.sig !== sig) {
       const el = make(item);
       if (kept) {
-        if (at === kept.el) at = kept.el.nextElementSibling;
-        const focused = kept.el.contains(document.activeElement);
+        focused = kept.el.contains(document.activeElement);
+        if (at === kept.el) at = el;
         kept.el.replaceWith(el);
-        if (focused) (el.matches(focusable) ? el : el.querySelector(focusable))?.focus();
       }
       kept = { el, sig };
     }
     if (kept.el !== at) parent.insertBefore(kept.el, at);
     else at = at.nextElementSibling;
+    if (focused) (kept.el.matches(focusable) ? kept.el : kept.el.querySelector(focusable))?.focus();
     now.set(k, kept);
     old.delete(k);
   }

@@ -143,6 +143,7 @@ async function why(ref) {
 export function showHeld(list) {
   const waiting = list.filter((x) => x.state === 'held');
   const el = $('#held');
+  const follow = low();
   el.hidden = !waiting.length;
   el.replaceChildren(...waiting.slice(0, 5).map((x) => {
     const act = (what) => () => tried(() => api('POST', `/held/${x.id}/${what}`));
@@ -153,4 +154,5 @@ export function showHeld(list) {
         h('button', { type: 'button', class: 'quiet small', onclick: act('discard') }, 'Throw away')));
   }));
   if (waiting.length > 5) el.append(h('p', {}, `and ${waiting.length - 5} more`));
+  if (follow) toNewest();
 }

@@ -111,6 +111,7 @@ async function open(row) {
   });
   frame.addEventListener('load', () => {
     for (const a of frame.contentDocument?.querySelectorAll('a[href]') ?? []) { a.target = '_blank'; a.rel = 'noopener noreferrer'; }
+    if (frame.contentDocument?.body) frame.contentDocument.body.style.overflowWrap = 'anywhere';
     fit(frame);
   });
   const pictures = !m.sent && (m.pictures?.length ?? 0) > 0 && picturesBar(row, m);
@@ -139,18 +140,19 @@ function picturesBar(row, m) {
     if (fetched.some((f) => f.error?.includes('outside'))) toast('Pictures from outside of the sandbox stay hidden.');
   });
   row.seen = (now) => {
-    if (!now.seen && bar.firstChild) return;
+    const shown = now.shown;
+    if (bar.firstChild && bar.classList.contains('done') === shown) return;
     const focused = bar.contains(document.activeElement);
     const other = h('select', { 'aria-label': 'Let something else fetch the pictures' },
       h('option', { value: '' }, 'or as…'), Object.entries(clients).map(([v, text]) => h('option', { value: v }, text)));
     other.addEventListener('change', () => { view(other.value); other.value = ''; });
-    if (now.seen) bar.replaceChildren(h('span', {}, 'Pictures shown: the sender can tell.'), other);
+    if (shown) bar.replaceChildren(h('span', {}, 'Pictures shown: the sender can tell.'), other);
     else {
       bar.replaceChildren(h('span', {}, 'Pictures are hidden.'),
         h('button', { type: 'button', class: 'primary small show-pictures', onclick: () => view('human') }, 'Show pictures'), other);
     }
     if (focused) bar.querySelector('button, select').focus();
-    bar.classList.toggle('done', now.seen);
+    bar.classList.toggle('done', shown);
   };
   row.seen(row.mail);
   return bar;
