@@ -79,12 +79,12 @@ func (f *front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if hook != "" {
 		p = f.w.points.take(hook)
 	}
-	if p != nil && p.moment == "before" {
-		f.w.kill(to.n, p)
-	}
-	if p != nil && p.moment == "unanswered" {
-		// Somewhere between its arrival and its answer.
-		go func() { time.Sleep(p.after); f.w.kill(to.n, p) }()
+	if p != nil {
+		killed := f.strike(to, p)
+		defer func() {
+			<-killed
+			p.over()
+		}()
 	}
 	resp, answer, err := f.pass(to, r, body)
 	if err != nil {
@@ -104,6 +104,25 @@ func (f *front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	maps.Copy(rw.Header(), resp.Header)
 	rw.WriteHeader(resp.StatusCode)
 	_, _ = rw.Write(answer)
+}
+
+// strike kills before a request is passed on, or somewhere between its arrival and its
+// answer; it tells when that is done.
+func (f *front) strike(to *replica, p *point) (done chan struct{}) {
+	done = make(chan struct{})
+	switch p.moment {
+	case "before":
+		f.w.kill(to.n, p)
+	case "unanswered":
+		go func() {
+			defer close(done)
+			time.Sleep(p.after)
+			f.w.kill(to.n, p)
+		}()
+		return done
+	}
+	close(done)
+	return done
 }
 
 func (f *front) pass(to *replica, r *http.Request, body []byte) (*http.Response, []byte, error) {

@@ -16,8 +16,12 @@ type point struct {
 	moment string        // before, unanswered, answered
 	after  time.Duration // of a webhook, how long after it was passed on
 	pause  time.Duration // until the process comes back
-	hit    chan struct{}
+	once   sync.Once
+	hit    chan struct{} // closed: it was met, and the process killed unless it was gone
 }
+
+// over ends a point that was met.
+func (p *point) over() { p.once.Do(func() { close(p.hit) }) }
 
 func (p *point) String() string { return p.call + " " + p.moment }
 
@@ -74,7 +78,7 @@ func (w *world) kill(n int, p *point) {
 	if w.replicas[n].kill(p.pause) {
 		w.kills.add(p.String(), 1)
 	}
-	close(p.hit)
+	p.over()
 }
 
 // anybody is a replica that runs, for calls of which nobody knows whose they are.

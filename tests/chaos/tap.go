@@ -87,6 +87,7 @@ func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		done()
 		return
 	}
+	defer p.over() // also if a fault breaks the call off
 	if p.moment == "before" {
 		t.w.kill(from, p)
 		panic(http.ErrAbortHandler)

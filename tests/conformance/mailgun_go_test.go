@@ -304,11 +304,7 @@ var sdkCannot = map[string]string{
 func goReceived(t *testing.T, c *goSDK) {
 	c.w.mg.AddWebhook(domain, c.w.hooks.url+"/all")
 	for _, to := range []string{bob, "bounce@example.org", "defer@example.org", "complain@example.org", "unsubscribe@example.org"} {
-		m := mailgunsdk.NewMessage(domain, "ana@"+domain, "s", "t", to)
-		m.SetHTML(`<a href="https://a.example/">a</a>`)
-		m.SetTracking(true)
-		ok(t, "AddVariable", m.AddVariable("k", "v"))
-		must(c.Send(c.ctx, m))(t, "Send")
+		sendTracked(t, c, to)
 	}
 	c.w.settle()
 	c.w.mg.Advance(2 * time.Second) // until somebody complains
@@ -405,4 +401,14 @@ func goOddities(t *testing.T, c *goSDK) {
 		}
 	}
 	c.w.oddity()
+}
+
+// sendTracked sends a mail whose every trace is asked for.
+func sendTracked(t *testing.T, c *goSDK, to string) {
+	t.Helper()
+	m := mailgunsdk.NewMessage(domain, "ana@"+domain, "s", "t", to)
+	m.SetHTML(`<a href="https://a.example/">a</a>`)
+	m.SetTracking(true)
+	ok(t, "AddVariable", m.AddVariable("gw-mid", "01J"))
+	must(c.Send(c.ctx, m))(t, "Send")
 }

@@ -14,6 +14,7 @@ func TestConformance(t *testing.T) {
 		{"sendbird-platform-sdk", testSendbirdJS},
 		{"postern sendbird", testPosternChat},
 		{"postern mailgun", testPosternMail},
+		{"payloads", testPayloads},
 		{"openapi", testOpenAPI},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, rec) })
