@@ -170,15 +170,13 @@ func (w *world) startServices() (err error) {
 	return nil
 }
 
-// startReplicas builds the gateway and starts its processes.
+// startReplicas builds the gateway, unless there is one, and starts its processes.
 func (w *world) startReplicas(ctx context.Context) error {
 	binary := w.opt.Binary
 	if binary == "" {
 		binary = filepath.Join(w.dir, "postern")
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/postern-chat/postern/cmd/postern")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build: %w: %s", err, out)
+		if err := build(ctx, binary); err != nil {
+			return err
 		}
 	}
 	n := 1
@@ -201,6 +199,14 @@ func (w *world) startReplicas(ctx context.Context) error {
 		if err := r.ready(ctx, 30*time.Second); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func build(ctx context.Context, binary string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/postern-chat/postern/cmd/postern")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w: %s", err, out)
 	}
 	return nil
 }
