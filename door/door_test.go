@@ -160,7 +160,7 @@ func TestQueryDoesNothing(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	r, h := newDoor(t)
-	for _, word := range []string{"bad", "good%00", strings.Repeat("a", 4000), strings.Repeat("%0A", 39), "<script>alert(1)<%2Fscript>"} {
+	for _, word := range []string{"bad", "good%00", strings.Repeat("a", 4000), strings.Repeat("%0A", 39), "%3Cscript%3Ealert(1)%3C%2Fscript%3E"} {
 		for _, path := range []string{"/u/", "/f/"} {
 			for _, method := range []string{"GET", "HEAD", "POST"} {
 				if path == "/f/" && method == "POST" {
@@ -170,7 +170,9 @@ func TestUnknown(t *testing.T) {
 				if w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "alert") {
 					t.Errorf("%s %s%.20s: status %d: %s", method, path, word, w.Code, w.Body)
 				}
-				wantSecure(t, w)
+				if wantSecure(t, w); t.Failed() {
+					t.Fatalf("%s %s%.40s", method, path, word)
+				}
 			}
 		}
 	}
