@@ -274,7 +274,11 @@ func (a *API) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d, err := a.cfg.Store.DeliveryCounts(r.Context())
-	return map[string]any{"jobs": b.Jobs, "lanes": b.Lanes, "dead": b.Dead, "oldest": b.Oldest, "deliveries": d}, err
+	v := map[string]any{"jobs": b.Jobs, "lanes": b.Lanes, "dead": b.Dead, "deliveries": d}
+	if !b.Oldest.IsZero() {
+		v["oldest"] = b.Oldest
+	}
+	return v, err
 }
 
 // raw gives a recorded mail as it came, to be saved, never shown in place.
