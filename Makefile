@@ -9,6 +9,9 @@ SHELL := /bin/bash
 CC_HERE := $(shell command -v $$(go env CC 2>/dev/null) 2>/dev/null)
 RACE ?= $(if $(CC_HERE),-race)
 FUZZTIME ?= 10s
+SEED ?= 1
+KILLS ?= 200
+FOR ?= 10m
 
 .PHONY: help
 help: ## list the targets
@@ -51,3 +54,29 @@ fuzz: ## run each fuzz target for FUZZTIME (default 10s)
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-intake
+bench-intake: ## webhooks accepted durably, beside bare handlers that commit the same row
+	go test ./bench/intake -run '^$$' -bench Intake -benchtime 1x
+
+.PHONY: bench-large
+bench-large: build ## time and memory of a large attachment in each direction
+	go run ./bench/large -binary bin/postern
+
+.PHONY: replies
+replies: build ## score the reply extraction and write docs/replies.md (needs ../shared)
+	go run ./replytext/internal/scoretable -out docs/replies.md -- bin/postern reply
+
+.PHONY: browser
+browser: ## play the README's story in a real browser (Debian's chromium, playwright-core)
+	tests/browser/run.sh
+
+.PHONY: chaos
+chaos: ## kill the gateway again and again on both databases, and count what was lost (SEED=, KILLS=, FOR=)
+	@tools/packages
+	go run ./tests/chaos -database sqlite -seed $(SEED) -kills $(KILLS) -for $(FOR)
+	go run ./tests/chaos -database postgres -replicas 3 -seed $(SEED) -kills $(KILLS) -for $(FOR)
+
+.PHONY: conformance
+conformance: ## run the vendors' own clients against the emulators (needs node and npm)
+	tests/conformance/run.sh

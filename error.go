@@ -57,7 +57,8 @@ type Error struct {
 	Op    string        // what was tried: "sendbird.send", "mailgun.inbound"
 	Code  string        // the other side's own code ("400201", "550"), "" = none
 	After time.Duration // Temporary: not to be tried again sooner; 0 = as you like
-	Err   error         // for logs; may hold text of the other side, never secrets
+	Err   error         // for logs; holds no secret, no address and no text of a message
+	Said  string        // the other side's own words, which may hold anything: for logs at debug only
 }
 
 // Errorf makes an error of a kind. The text is for operators and logs.
@@ -101,6 +102,15 @@ func CauseOf(err error) Cause {
 		return e.Cause
 	}
 	return CauseNone
+}
+
+// SaidOf gives the other side's own words, "" if there are none.
+func SaidOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Said
+	}
+	return ""
 }
 
 // RetryAfter tells how long the other side asked us to wait; 0 if it did not.

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/replytext"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -28,6 +28,9 @@ type Rules interface {
 	Release(ctx context.Context, held int64) (bool, error)
 	// Discard ends the waiting of a held mail; false if it does not wait.
 	Discard(ctx context.Context, held int64) (bool, error)
+	// Extracted gives a recorded mail's new words, and what was cut from it and why;
+	// false if there is no such mail.
+	Extracted(ctx context.Context, event int64) (replytext.Result, bool, error)
 	// Raw gives a recorded mail's bytes.
 	Raw(ctx context.Context, event int64) ([]byte, bool, error)
 }
@@ -36,7 +39,8 @@ type Rules interface {
 type Config struct {
 	Store  *store.Store
 	Rules  Rules
-	Token  string // of the operator; "" closes the API
+	Token  string // of the operator; "" closes the API and the pages
+	Secure bool   // the world reaches us by HTTPS: the login's cookie goes nowhere else
 	Logger *slog.Logger
 }
 
@@ -72,6 +76,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /api/v1/activity":                  a.activity,
 		"POST /api/v1/participants/{id}/revoke": a.revoke,
 		"GET /api/v1/status":                    a.status,
+		"GET /api/v1/events/{id}/reply":         a.extracted,
 	} {
 		mux.Handle(pattern, a.guard(h))
 	}
@@ -96,8 +101,7 @@ var errAbsent = problem{http.StatusNotFound, "not found"}
 func (a *API) guarded(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, word, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		given := sha256.Sum256([]byte(word))
-		if a.cfg.Token == "" || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(given[:], a.token[:]) != 1 {
+		if !strings.EqualFold(scheme, "Bearer") || !a.isToken(word) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, "admin token needed")
 			return
@@ -279,6 +283,19 @@ func (a *API) status(r *http.Request) (any, error) {
 		v["oldest"] = b.Oldest
 	}
 	return v, err
+}
+
+// extracted shows an operator what was trimmed from a mail.
+func (a *API) extracted(r *http.Request) (any, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return nil, errAbsent
+	}
+	e, ok, err := a.cfg.Rules.Extracted(r.Context(), id)
+	if err == nil && !ok {
+		err = errAbsent
+	}
+	return e, err
 }
 
 // raw gives a recorded mail as it came, to be saved, never shown in place.

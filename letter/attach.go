@@ -39,6 +39,7 @@ const (
 	RoleContainer Role = "container" // winmail.dat or an S/MIME envelope whose content is listed too
 	RoleCipher    Role = "cipher"    // encrypted content
 	RoleText      Role = "text"      // the whole of a body text that exceeded Limits.Text
+	RoleStray     Role = "stray"     // text after the last part of a multipart, which no mail program shows
 	RoleOther     Role = "other"     // resource forks, reaction data and the like
 )
 

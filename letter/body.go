@@ -31,6 +31,9 @@ func (rd *reader) contents(root *part) error {
 		}
 		c.runs = append(c.runs, last.runs...)
 	}
+	if err := rd.strays(root); err != nil {
+		return err
+	}
 	rd.join(c)
 	return rd.verdicts(root)
 }
@@ -119,7 +122,7 @@ func (p *part) relatedRoot() *part {
 }
 
 // alternative takes the best plain text and the best HTML, each from the last part that has one (RFC 2046 section 5.1.4).
-// Several parts of the very same kind that differ are no alternatives: both are kept.
+// Parts of the same kind of which the later does not hold all words of the earlier are no alternatives: both are kept.
 func (rd *reader) alternative(p *part) (content, error) {
 	best := run{alternatives: true}
 	var loose []run
@@ -131,15 +134,16 @@ func (rd *reader) alternative(p *part) (content, error) {
 		hasT, hasH := c.has()
 		text, html := flatten(c.runs)
 		switch {
-		case hasH && child.html() && best.hasH && !sameWords(best.html, html) && strings.TrimSpace(best.html) != "" && rd.onlyKind(p, child):
+		case hasH && best.hasH && !contains(html, best.html):
 			best.html += "\n" + html
 		case hasH:
 			best.html, best.hasH = html, true
 		}
 		switch {
-		case hasT && !hasH && best.hasT && child.mediaType == "text/plain" && !sameWords(best.text, text) && rd.onlyKind(p, child):
+		case !hasT:
+		case !hasH && best.hasT && !contains(text, best.text):
 			best.text = joinText(best.text, text)
-		case hasT && (!hasH || !best.hasT) && !(hasH && !textEverywhere(c.runs)):
+		case !hasH, !best.hasT && textEverywhere(c.runs):
 			best.text, best.hasT = text, true
 		}
 		for _, r := range c.runs {
@@ -151,16 +155,7 @@ func (rd *reader) alternative(p *part) (content, error) {
 	return content{runs: append([]run{best}, loose...)}, nil
 }
 
-// onlyKind tells whether all text parts of p have the type of child.
-func (rd *reader) onlyKind(p, child *part) bool {
-	for _, c := range p.children {
-		if c.text() && c.mediaType != child.mediaType {
-			return false
-		}
-	}
-	return true
-}
-
+// textEverywhere tells whether the plain text of the runs leaves out no HTML.
 func textEverywhere(runs []run) bool {
 	for _, r := range runs {
 		if r.hasH && !r.hasT && strings.TrimSpace(r.html) != "" {
@@ -313,16 +308,46 @@ func (rd *reader) lastResort(root *part) (content, error) {
 		rd.detach(a)
 		return content{runs: []run{r}}, nil
 	}
-	if root.epilog > 0 && root.epilog < root.end {
-		stray := &part{src: root.src, start: root.epilog, end: root.end, mediaType: "text/plain", nl: root.nl}
-		r, err := rd.textRun(stray)
-		if err == nil && strings.TrimSpace(r.text) != "" {
-			rd.msg.problem(ProblemStray, nil, "text after the last part taken as the body")
-			return content{runs: []run{r}}, nil
+	var out content
+	for _, stretch := range append([]span{root.preamble}, root.epilogues...) {
+		r, err := rd.textRun(root.stray(stretch))
+		if err != nil {
+			return content{}, err
 		}
-		return content{}, err
+		if strings.TrimSpace(r.text) != "" {
+			out.runs = append(out.runs, r)
+		}
 	}
-	return content{}, nil
+	if len(out.runs) > 0 {
+		rd.msg.problem(ProblemStray, nil, "text outside of the parts taken as the body")
+		root.epilogues = nil
+	}
+	return out, nil
+}
+
+// stray makes a part out of text that belongs to none.
+func (p *part) stray(s span) *part {
+	return &part{src: p.src, path: p.path, start: s.start, end: s.end, mediaType: "text/plain", nl: p.nl}
+}
+
+// strays lists text after the last part of a multipart: no mail program shows it, but some gateways put footers there.
+func (rd *reader) strays(p *part) error {
+	for _, s := range p.epilogues {
+		head, err := p.src.bytes(s.start, s.end, 4096)
+		if err != nil {
+			return err
+		}
+		if len(bytes.Trim(head, " \t\r\n\x00\x1a")) > 0 {
+			rd.msg.problem(ProblemStray, p, "text after the last part")
+			rd.newAttachment(p.stray(s)).Role = RoleStray
+		}
+	}
+	for _, c := range p.children {
+		if err := rd.strays(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // join makes Text and HTML out of the runs.
@@ -468,16 +493,26 @@ func undeclaredAlternatives(runs []run) []run {
 
 // sameWords tells whether most words of text stand in other, which may be HTML. Both are looked at up to 64 kB.
 func sameWords(text, other string) bool {
+	total, found := countWords(text, other)
+	return found*10 >= total*8
+}
+
+// contains tells whether all words of old stand in text.
+func contains(text, old string) bool {
+	total, found := countWords(old, text)
+	return found == total
+}
+
+func countWords(text, other string) (total, found int) {
 	words := map[string]bool{}
 	for w := range wordsOf(clip(other, 64<<10)) {
 		words[w] = true
 	}
-	total, found := 0, 0
 	for w := range wordsOf(clip(text, 64<<10)) {
 		total++
 		if words[w] {
 			found++
 		}
 	}
-	return total == 0 || found*10 >= total*8
+	return total, found
 }

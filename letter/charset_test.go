@@ -38,16 +38,17 @@ const (
 	frenchText   = "Bonjour, où est ma commande ? Merci d’avance, à bientôt"
 )
 
-// TestCharsetRepair gives bytes with a declaration, right, wrong or none, and wants the text.
-func TestCharsetRepair(t *testing.T) {
+type charsetCase struct {
+	name     string
+	enc      encoding.Encoding
+	text     string
+	declared string
+}
+
+func charsetCases() []charsetCase {
 	utf16le := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
 	utf16be := unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
-	cases := []struct {
-		name     string
-		enc      encoding.Encoding
-		text     string
-		declared string
-	}{
+	return []charsetCase{
 		{"iso-2022-jp declared", japanese.ISO2022JP, japaneseText, "ISO-2022-JP"},
 		{"iso-2022-jp undeclared", japanese.ISO2022JP, japaneseText, ""},
 		{"iso-2022-jp as ascii", japanese.ISO2022JP, japaneseText, "us-ascii"},
@@ -92,7 +93,11 @@ func TestCharsetRepair(t *testing.T) {
 		{"hz", simplifiedchinese.HZGB2312, "您好谢谢", "hz-gb-2312"},
 		{"quoted label", charmap.Windows1252, frenchText, "\"windows-1252\""},
 	}
-	for _, c := range cases {
+}
+
+// TestCharsetRepair gives bytes with a declaration, right, wrong or none, and wants the text.
+func TestCharsetRepair(t *testing.T) {
+	for _, c := range charsetCases() {
 		t.Run(c.name, func(t *testing.T) {
 			got, used := decodeCharset(encode(t, c.enc, c.text), c.declared, "")
 			if got != c.text {

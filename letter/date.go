@@ -91,13 +91,13 @@ func (d *dateParts) clock(tok string) {
 		defer d.numericZone(tok[i:])
 		tok = tok[:i]
 	}
-	f := strings.SplitN(tok, ":", 3)
-	d.hour, _ = strconv.Atoi(f[0])
-	d.minute, _ = strconv.Atoi(f[1])
-	if len(f) > 2 {
-		sec, _, _ := strings.Cut(f[2], ".")
-		d.sec, _ = strconv.Atoi(sec)
-	}
+	hour, rest, _ := strings.Cut(tok, ":")
+	minute, sec, _ := strings.Cut(rest, ":")
+	sec, _, _ = strings.Cut(sec, ".")
+	// What is no number counts as zero: a date is a hint, nothing hangs on it.
+	d.hour, _ = strconv.Atoi(hour)
+	d.minute, _ = strconv.Atoi(minute)
+	d.sec, _ = strconv.Atoi(sec)
 }
 
 func (d *dateParts) numericZone(tok string) {

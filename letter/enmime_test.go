@@ -2,6 +2,7 @@ package letter
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -30,6 +31,23 @@ func TestBesideEnmime(t *testing.T) {
 		}
 	}
 	t.Logf("malformed: %d mails, words found by letter %d, enmime %d (errors %d)", len(nasty()), ours, theirs, failed)
+
+	ours, theirs = 0, 0
+	for _, c := range charsetCases() {
+		raw := "From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: text/plain"
+		if c.declared != "" {
+			raw += "; charset=" + c.declared
+		}
+		body := base64.StdEncoding.EncodeToString(encode(t, c.enc, c.text))
+		mail := []byte(raw + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" + body + "\r\n")
+		if mustRead(t, mail).Text == c.text {
+			ours++
+		}
+		if text, _, err := enmimeBody(mail); err == nil && strings.TrimSpace(text) == c.text {
+			theirs++
+		}
+	}
+	t.Logf("charsets: %d texts, right by letter %d, enmime %d", len(charsetCases()), ours, theirs)
 
 	n, missing, broken, asText := 0, 0, 0, 0
 	for path, raw := range corpusMails(t) {

@@ -107,13 +107,11 @@ func (p *part) contentID() string {
 func (p *part) text() bool {
 	switch p.mediaType {
 	case "text/plain", "text/html", "text/enriched", "text/richtext", "text/x-markdown", "text/markdown", "text/x-plain", "text/text":
-	default:
-		if p.mediaType != "text/x-amp-html" && p.is("text/") && p.filename() == "" && p.disposition == "" &&
-			p.mediaType != "text/calendar" && p.mediaType != "text/vcard" && p.mediaType != "text/x-vcard" &&
-			p.mediaType != "text/rfc822-headers" && !strings.HasPrefix(p.mediaType, "text/vnd.") && p.mediaType != "text/csv" {
-			return true
-		}
+	case "text/x-amp-html", "text/watch-html", "text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory",
+		"text/rfc822-headers", "text/rfc822-header", "text/csv", "text/rtf", "text/xml", "text/css", "text/javascript":
 		return false
+	default: // unknown text is text (RFC 2046 section 4.1.4)
+		return p.is("text/") && p.filename() == "" && p.disposition == "" && !p.is("text/vnd.")
 	}
 	if exchangeText(p.filename()) {
 		return true

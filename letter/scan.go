@@ -24,9 +24,24 @@ type part struct {
 	dispParams  params
 	encoding    string // lower case, "" if absent
 
-	eols   int64 // bytes that the line ends of the body take
-	pads   int   // '=' at the end of the last line that is not blank
-	epilog int64 // where text after the closing boundary begins, 0 if none
+	eols int64 // bytes that the line ends of the body take
+	pads int   // '=' at the end of the last line that is not blank
+	// Text outside of the parts of a multipart, which readers do not show: before the first part and after the last.
+	preamble  span
+	epilogues []span // several if more closing boundaries follow
+}
+
+// span is a stretch of the source.
+type span struct{ start, end int64 }
+
+func (p *part) addEpilogue(s span) {
+	switch n := len(p.epilogues); {
+	case s.end <= s.start:
+	case n < 20:
+		p.epilogues = append(p.epilogues, s)
+	default:
+		p.epilogues[n-1].end = s.end
+	}
 }
 
 func (p *part) is(prefix string) bool { return strings.HasPrefix(p.mediaType, prefix) }
@@ -342,16 +357,15 @@ func (sc *scanner) multi(p *part) (hit int, closing bool, err error) {
 
 func (sc *scanner) children(p *part, own int) (hit int, closing bool, err error) {
 	body := part{start: p.start}
-	hit, closing, err = sc.leaf(&body) // the preamble
+	hit, closing, err = sc.leaf(&body)
+	p.preamble = span{body.start, body.end}
 	closed := false
 	for err == nil && hit == own && sc.limit == nil {
 		if closing {
 			closed = true
 			epilogue := part{start: sc.lines.offset()}
 			hit, closing, err = sc.leaf(&epilogue)
-			if epilogue.end > epilogue.start {
-				p.epilog = epilogue.start
-			}
+			p.addEpilogue(span{epilogue.start, epilogue.end})
 			body.end = epilogue.end
 			continue
 		}

@@ -68,7 +68,7 @@ func (r *Rules) compose(ctx context.Context, t *letterTo) (*content, error) {
 		}
 		t.messages[i].Files = files
 		for k, f := range files {
-			n, err := r.take(ctx, c, f, left, m.job.Attempts)
+			n, err := r.take(ctx, c, f, left, t.attempts)
 			if err != nil {
 				r.drop(c)
 				return nil, err
@@ -93,14 +93,16 @@ func (r *Rules) filesOf(ctx context.Context, ch postern.ChannelID, m wanted) ([]
 		return slices.Clone(m.Files), nil
 	}
 	now, err := reader.Message(ctx, ch, m.ID)
-	if settled(err) {
+	switch {
+	case err != nil && !settled(err):
+		return nil, err
+	case err == nil && len(now.Files) > 0:
+		return now.Files, nil
+	case len(m.Files) > 0:
 		return slices.Clone(m.Files), nil
 	}
-	return now.Files, err
+	return []postern.ChatFile{{}}, nil // there is a file, of which nothing is known
 }
-
-// patience is how many times a file is asked for before the mail goes without it.
-const patience = 4
 
 // take fetches one file into the mail, or links it; it tells how many bytes it took.
 func (r *Rules) take(ctx context.Context, c *content, f postern.ChatFile, left int64, attempts int) (int64, error) {

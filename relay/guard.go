@@ -29,7 +29,7 @@ const (
 // address alone never suffices: whoever is forwarded a mail has it.
 func (r *Rules) judge(in postern.Inbound, m *letter.Message, p store.Participant, person postern.Person) ruling {
 	switch {
-	case m.Auto != nil:
+	case m.Auto != nil && m.Auto.Certain:
 		return ruling{doNote, "automatic mail: " + string(m.Auto.Class), clip(m.Auto.Proof, 200)}
 	case m.Bounce != nil:
 		return ruling{doNote, "automatic mail: bounce", ""}
@@ -48,6 +48,12 @@ func (r *Rules) judge(in postern.Inbound, m *letter.Message, p store.Participant
 	}
 	if why := forged(in, m); why != "" {
 		return ruling{doHold, "perhaps forged: " + why, ""}
+	}
+	if m.Auto != nil { // it only looks like a machine's: a person decides
+		return ruling{doHold, "perhaps automatic mail: " + string(m.Auto.Class), clip(m.Auto.Proof, 200)}
+	}
+	if in.Sender == "" {
+		return ruling{doHold, "no envelope sender, as machines write", ""}
 	}
 	return ruling{do: doPost}
 }

@@ -152,11 +152,15 @@ func (r *Rules) read(e *store.Event, m *arrived) error {
 		}
 		src, size, m.close = f, f.Size(), f.Close
 	}
-	var err error
-	m.mail, err = letter.Read(src, size, letter.Options{
+	opt := letter.Options{
 		OurIDs:     func(id string) bool { return strings.HasSuffix(id, "@"+r.Domain) },
-		ReturnPath: &m.in.Sender, LoopHeader: headerLoop, LoopValue: r.loopWord(),
-	})
+		LoopHeader: headerLoop, LoopValue: r.loopWord(),
+	}
+	if m.in.Sender != "" { // an empty one may also be one that was not told
+		opt.ReturnPath = &m.in.Sender
+	}
+	var err error
+	m.mail, err = letter.Read(src, size, opt)
 	if err != nil {
 		_ = m.close()
 	}
@@ -240,6 +244,9 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	if err != nil {
 		return nil, "", err
 	}
+	if answered == "" && len(last) == 1 && m.to.ID != 0 {
+		answered = last[0].ID // only this mail can have told him where to write to
+	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, last...) {
 		var c content
@@ -263,8 +270,11 @@ type fileRef struct {
 // plan says which chat messages a mail becomes: its new words, split where they are too
 // long, then its files in order. trimmed says what was left out of the words.
 func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replytext.Sent) (posts []store.Post, trimmed string, err error) {
-	reply := replytext.Extract(replytext.Input{Text: m.mail.Text, HTML: m.mail.HTML, Subject: m.mail.Subject, Sent: sent, ProviderText: m.in.Stripped})
+	reply := r.extract(m, sent)
 	text := strings.TrimSpace(pictureMark.ReplaceAllString(reply.Text, ""))
+	if m.mail.Reaction != nil {
+		text = m.mail.Reaction.Emoji // its texts are a fall-back in words
+	}
 	for _, c := range m.mail.Calendar {
 		text = strings.TrimSpace(text + "\n\n" + invitation(c))
 	}
@@ -279,8 +289,8 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		}
 		posts = append(posts, p)
 	}
-	if rule.do == doGuest && text != "" {
-		text = guestName(m) + ": " + text
+	if rule.do == doGuest {
+		text = guestText(m, reply, text)
 	}
 	limit, err := r.textLimit(ctx, m.to.Channel, text)
 	if err != nil {
@@ -290,13 +300,17 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 		add(store.Post{Text: part})
 	}
 	for i, f := range m.mail.Attachments {
-		if !wantedFile(f, reply) {
+		if !wantedFile(f, reply) || rule.do == doGuest {
 			continue
 		}
 		ref, _ := json.Marshal(fileRef{m.event, i, fileName(postern.ChatFile{Name: f.Name}), f.ContentType}) // strings and numbers: never fails
 		add(store.Post{File: ref})
 	}
 	return posts, trimmed, nil
+}
+
+func (r *Rules) extract(m *arrived, sent []replytext.Sent) replytext.Result {
+	return replytext.Extract(replytext.Input{Text: m.mail.Text, HTML: m.mail.HTML, Subject: m.mail.Subject, Sent: sent, ProviderText: m.in.Stripped})
 }
 
 // pictureMark is how replytext keeps the place of a picture; the picture itself follows
@@ -313,6 +327,20 @@ func wantedFile(f *letter.Attachment, reply replytext.Result) bool {
 		return f.ContentID == "" || reply.Source != replytext.FromHTML || strings.Contains(reply.Text, f.ContentID)
 	}
 	return false
+}
+
+// guestText is a guest's line. A file needs a user who posts it, so his files are named
+// only; the operator has the mail.
+func guestText(m *arrived, reply replytext.Result, text string) string {
+	for _, f := range m.mail.Attachments {
+		if wantedFile(f, reply) {
+			text = strings.TrimSpace(text + "\n📎 " + oneLine(f.Name, 150))
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	return guestName(m) + ": " + text
 }
 
 func guestName(m *arrived) string {

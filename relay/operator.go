@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/replytext"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -62,4 +63,23 @@ func (r *Rules) Raw(ctx context.Context, event int64) ([]byte, bool, error) {
 	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(f)
 	return b, err == nil, err
+}
+
+// Extracted gives what was taken out of a recorded mail as its new words, the whole of
+// it as text, and what was cut and why; false if there is no such mail.
+func (r *Rules) Extracted(ctx context.Context, event int64) (replytext.Result, bool, error) {
+	e, ok, err := r.Store.Event(ctx, event)
+	if err != nil || !ok || len(e.Content) == 0 && e.Ref == "" {
+		return replytext.Result{}, false, err
+	}
+	m, err := r.open(ctx, store.Job{Event: &e})
+	if err != nil {
+		return replytext.Result{}, false, err
+	}
+	defer func() { _ = m.close() }()
+	sent, _, err := r.answersTo(ctx, m)
+	if err != nil {
+		return replytext.Result{}, false, err
+	}
+	return r.extract(m, sent), true, nil
 }

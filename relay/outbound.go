@@ -125,7 +125,7 @@ func (r *Rules) gather(ctx context.Context, burst []store.Job, events []postern.
 	if err != nil {
 		return nil, err
 	}
-	t := &letterTo{user: a.User, channel: events[len(events)-1].Channel}
+	t := &letterTo{user: a.User, channel: events[len(events)-1].Channel, attempts: burst[0].Attempts}
 	for i, e := range events {
 		t.messages = append(t.messages, wanted{e.Message, burst[i]})
 	}
@@ -140,6 +140,11 @@ func (r *Rules) gather(ctx context.Context, burst []store.Job, events []postern.
 	}
 	if t.known, _, err = r.Store.ParticipantOf(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
 		return nil, err
+	}
+	if t.known.ID == 0 { // he may have read all the same
+		if t.known.ReadAt, err = r.Store.ReadAt(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
+			return nil, err
+		}
 	}
 	if t.known.Muted {
 		t.dropAll("unsubscribed from this conversation")

@@ -19,6 +19,7 @@ type letterTo struct {
 	known    store.Participant // zero while he never got a mail
 	messages []wanted
 	dropped  []store.Note
+	attempts int // how often this failed before
 }
 
 // wanted is a message on its way into a mail, and the job that asked for it.
@@ -93,6 +94,8 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 			return "mailed before"
 		case m.Sender.ID == t.user && t.user != "":
 			return "own message"
+		case m.Type != postern.FileMessage && len(m.Files) == 0 && strings.TrimSpace(m.Text) == "":
+			return "nothing in it"
 		case revisions[m.ID].Removed:
 			return "deleted"
 		case r.hasRead(t.known, time.UnixMilli(t.known.ReadAt), m.CreatedAt):
@@ -112,25 +115,27 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 // read mark is compared with the moment we moved that mark ourselves.
 const ownEcho = 2 * time.Second
 
-// hasRead tells whether a read mark at the platform proves that a message was read.
-// A mark that we moved ourselves proves nothing about messages it was not meant for.
+// hasRead tells whether a read mark at the platform proves that the person himself read
+// a message. One that is not later than our own last move of it proves nothing: we
+// move it over mails, and over whatever else was written by then, heard of or not.
 func (r *Rules) hasRead(p store.Participant, mark, created time.Time) bool {
 	if mark.UnixMilli() <= 0 || mark.Before(created) {
 		return false
 	}
-	own := time.UnixMilli(p.OwnReadAt)
-	if p.OwnReadAt != 0 && mark.Sub(own).Abs() <= ownEcho {
-		return created.UnixMilli() <= p.OwnReadUpto
-	}
-	return true
+	return p.OwnReadAt == 0 || mark.Sub(time.UnixMilli(p.OwnReadAt)) > ownEcho
 }
 
 // fresh is how long the platform's word on who is there is believed where no quiet
 // window passes in between.
 const fresh = time.Second
 
+// patience is how many times the platform is asked again before a mail goes out by what
+// was known, or without a file.
+const patience = 4
+
 // lookAgain asks the platform who is there now, and drops the messages that he need
-// not get any more. If the platform will not say, its earlier word stands.
+// not get any more. If the platform will not say, or cannot for long, its earlier word
+// stands: late is better than never.
 func (r *Rules) lookAgain(ctx context.Context, t *letterTo) error {
 	if len(t.messages) == 0 {
 		return nil
@@ -139,8 +144,8 @@ func (r *Rules) lookAgain(ctx context.Context, t *letterTo) error {
 	if r.Delay == 0 && r.Now().Sub(newest.AddedAt) < fresh && newest.Attempts == 0 {
 		return nil
 	}
-	members, err := r.Platform.Members(ctx, t.channel.ID)
-	if settled(err) {
+	members, err := r.membersNow(ctx, t.channel.ID)
+	if err != nil && (settled(err) || t.attempts >= patience) {
 		t.dropped = append(t.dropped, store.Note{What: "looked again in vain", Why: postern.KindOf(err).String(), Channel: t.channel.ID, User: t.user})
 		return nil
 	}
@@ -182,8 +187,8 @@ func (r *Rules) unchanged(ctx context.Context, t *letterTo) error {
 	if len(t.messages) == 0 {
 		return nil
 	}
-	now, err := r.Platform.Messages(ctx, t.channel.ID, t.messages[0].CreatedAt)
-	if settled(err) {
+	now, err := r.messagesNow(ctx, t.channel.ID, t.messages[0].CreatedAt)
+	if err != nil && (settled(err) || t.attempts >= patience) {
 		return nil // listing may need a dearer plan
 	}
 	if err != nil {

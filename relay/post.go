@@ -181,7 +181,7 @@ func (b *poster) open(ctx context.Context, event int64) error {
 func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final func(*store.Tx) error, reshaped bool, err error) {
 	r, j := b.r, b.j
 	switch kind, why := postern.KindOf(cause), postern.CauseOf(cause); {
-	case why == postern.CauseTooLong && len([]rune(p.Text)) > 50:
+	case why == postern.CauseTooLong && len([]rune(p.Text)) > leastText:
 		return nil, true, b.reshape(ctx, p)
 	case why == postern.CauseTooLarge && len(p.File) > 0:
 		return nil, true, b.replaceFile(ctx, p)
@@ -201,7 +201,7 @@ func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final f
 
 // reshape splits a text that the platform found too long, in half.
 func (b *poster) reshape(ctx context.Context, p store.Post) error {
-	parts := splitText(p.Text, max(50, (len([]rune(p.Text))+1)/2))
+	parts := splitText(p.Text, max(leastText, (len([]rune(p.Text))+1)/2))
 	return b.replace(ctx, p, func(p store.Post) []store.Post {
 		out := make([]store.Post, len(parts))
 		for i, text := range parts {
@@ -316,9 +316,12 @@ func (b *poster) find(ctx context.Context, p store.Post) (postern.MessageID, err
 	return "", nil
 }
 
+// leastText is how many characters a channel takes at least, whatever it says.
+const leastText = 50
+
 // textLimit is how long a text of the channel may be, in characters.
 func (r *Rules) textLimit(ctx context.Context, ch postern.ChannelID, text string) (int, error) {
-	if len(text) <= r.MaxText/10 {
+	if len(text) <= leastText {
 		return r.MaxText, nil // if the channel is that narrow, its refusal tells
 	}
 	c, err := r.Platform.Channel(ctx, ch)

@@ -136,7 +136,7 @@ type mark struct {
 
 // receipt moves a participant's marks as far as they may go. The platform keeps one
 // high-water mark for a user and channel, so moving it claims every message before it.
-func (r *Rules) receipt(ctx context.Context, j store.Job) (func(*store.Tx) error, error) {
+func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(*store.Tx) error, error) {
 	a, err := decode(j)
 	if err != nil {
 		return nil, err
@@ -162,6 +162,12 @@ func (r *Rules) receipt(ctx context.Context, j store.Job) (func(*store.Tx) error
 			}
 			return tx.Done(j)
 		}, nil
+	}
+	if m.read != 0 {
+		// Before the call: its echo may be back before we are, and we may never come back.
+		if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Marking(p.ID) }); err != nil {
+			return nil, err
+		}
 	}
 	return r.move(ctx, j, p, m)
 }
@@ -239,7 +245,7 @@ func (r *Rules) uncovered(ctx context.Context, p store.Participant, upto int64) 
 		return false, err
 	}
 	for _, m := range ms {
-		if m.Removed || m.Type == postern.AdminMessage || m.Sender.ID == p.User || m.CreatedAt.UnixMilli() <= upto {
+		if m.Removed || m.Silent || m.Type == postern.AdminMessage || m.Sender.ID == p.User || m.CreatedAt.UnixMilli() <= upto {
 			continue
 		}
 		if r.hasRead(p, time.UnixMilli(p.ReadAt), m.CreatedAt) {
@@ -278,8 +284,9 @@ func (r *Rules) move(ctx context.Context, j store.Job, p store.Participant, m ma
 			}
 			n := store.Note{What: s.what, Channel: p.Channel, User: p.User}
 			if code := refused[s.read]; code != "" {
-				n.What, n.Why, n.Detail = "not "+s.what, "the chat refused it", code
-			} else if err := tx.Marked(p.ID, s.read, s.upto); err != nil {
+				n.What, n.Why, n.Detail, s.upto = "not "+s.what, "the chat refused it", code, 0
+			}
+			if err := tx.Marked(p.ID, s.read, s.upto); err != nil {
 				return err
 			}
 			if err := tx.Note(n); err != nil {

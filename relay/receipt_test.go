@@ -244,6 +244,39 @@ func TestOwnEcho(t *testing.T) {
 	}
 }
 
+// A mark of ours lies over a message that we had not heard of; it was not read for that.
+// So too when the mark's answer was lost, or we were killed before it came.
+func TestOwnMarkOverUnheard(t *testing.T) {
+	for name, call := range map[string]outcome{"answered": {happens: true}, "answer lost": lost()} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.chat.calls["mark read"] = []outcome{call}
+			before := h.now.Add(-time.Millisecond) // its webhook comes late
+			m := h.mailed("One")
+			h.tells(postern.MailDelivered, m)
+			h.now = h.now.Add(time.Minute)
+			during := h.now.Add(time.Second)
+			h.tells(postern.MailOpened, m)
+			h.wantMarks("delivered bob", "read bob")
+			h.now = h.now.Add(5 * time.Second)
+			echo := postern.ReadMark{User: "bob", At: during.Add(time.Millisecond)}
+			if call.err == nil {
+				echo.At = h.now.Add(-5 * time.Second)
+			}
+			h.arrives(postern.ChatEvent{Kind: postern.MessagesRead, Channel: postern.Channel{ID: channel}, Reads: []postern.ReadMark{echo}})
+			h.says("ana", "Before it", func(e *postern.ChatEvent) { e.Message.CreatedAt = before })
+			h.settle()
+			if call.err != nil {
+				h.says("ana", "Meanwhile", func(e *postern.ChatEvent) { e.Message.CreatedAt = during })
+				h.settle()
+			}
+			if why := h.noted("not mailed"); len(why) != 0 {
+				t.Errorf("not mailed: %q", why)
+			}
+		})
+	}
+}
+
 func TestHasRead(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0) }
 	for _, tt := range []struct {
@@ -256,12 +289,12 @@ func TestHasRead(t *testing.T) {
 		{"before it", 9, 10, 0, 0, false},
 		{"at it", 10, 10, 0, 0, true},
 		{"after it", 11, 10, 0, 0, true},
-		{"our own, covered", 100, 10, 100, 10, true},
+		{"our own, covered", 100, 10, 100, 10, false},
 		{"our own, not covered", 100, 50, 100, 10, false},
 		{"near our own", 102, 50, 100, 10, false},
 		{"near our own, before", 98, 50, 100, 10, false},
 		{"his own, later", 103, 50, 100, 10, true},
-		{"his own, earlier", 97, 50, 100, 10, true},
+		{"earlier than our own: perhaps that before it", 97, 50, 100, 10, false},
 	} {
 		p := store.Participant{OwnReadAt: tt.ownAt * 1000, OwnReadUpto: tt.upto * 1000}
 		if got := (&Rules{}).hasRead(p, at(tt.mark), at(tt.created)); got != tt.want {

@@ -72,8 +72,13 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Rules decide. They keep nothing in memory: all they know is in the store.
-type Rules struct{ Config }
+// Rules decide. What they know is in the store; in memory they keep, for a moment, only
+// what the platform said of a channel.
+type Rules struct {
+	Config
+	members  moments[[]postern.Member]
+	messages moments[[]postern.ChatMessage]
+}
 
 // New checks the configuration.
 func New(cfg Config) (*Rules, error) {
@@ -93,7 +98,7 @@ func New(cfg Config) (*Rules, error) {
 		return nil, errors.New("relay: store, blobs, keys, platform, provider and domain are needed")
 	}
 	cfg.Domain = strings.ToLower(cfg.Domain)
-	return &Rules{cfg}, nil
+	return &Rules{Config: cfg}, nil
 }
 
 // The kinds of jobs. They are stored: a name, once used, keeps its meaning.
@@ -138,7 +143,7 @@ func (r *Rules) Handle(ctx context.Context, l *store.Lease) (final func(*store.T
 	case jobEvent:
 		return r.mailEvent(ctx, head)
 	case jobReceipt:
-		return r.receipt(ctx, head)
+		return r.receipt(ctx, l, head)
 	}
 	return nil, postern.Errorf(postern.Permanent, "relay.handle", "no rule for jobs of kind %q", head.Kind)
 }

@@ -72,7 +72,7 @@ func TestRender(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := &Rules{Config{Keys: testKeys(t), PublicURL: "https://postern.example"}}
+			r := &Rules{Config: Config{Keys: testKeys(t), PublicURL: "https://postern.example"}}
 			c := tt.c
 			c.Date = start()
 			if c.Leave == "-" {

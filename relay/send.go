@@ -76,10 +76,33 @@ func (r *Rules) withdrawn(ctx context.Context, j store.Job, d store.Delivery) (s
 	if p.Muted {
 		return "unsubscribed from this conversation", nil
 	}
-	if r.hasRead(p, time.UnixMilli(p.ReadAt), time.UnixMilli(d.NewestAt)) {
+	newest := time.UnixMilli(d.NewestAt)
+	if r.hasRead(p, time.UnixMilli(p.ReadAt), newest) {
 		return "read", nil
 	}
-	return "", nil
+	return r.gone(ctx, a, p, newest)
+}
+
+// gone asks the platform whether a participant still wants a mail that waited. If the
+// platform will not say, its earlier word stands.
+func (r *Rules) gone(ctx context.Context, a args, p store.Participant, newest time.Time) (string, error) {
+	members, err := r.Platform.Members(ctx, a.Channel)
+	if err != nil || len(members) == 0 {
+		if settled(err) {
+			err = nil
+		}
+		return "", err
+	}
+	for _, m := range members {
+		if m.ID != a.User {
+			continue
+		}
+		if r.hasRead(p, m.ReadAt, newest) {
+			return "read", nil
+		}
+		return r.unwanted(m), nil
+	}
+	return "left the channel", nil
 }
 
 // send makes the call and says what to write down of its outcome. The delivery stands

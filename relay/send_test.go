@@ -38,7 +38,7 @@ func (h *house) only() sent {
 }
 
 func TestNextLook(t *testing.T) {
-	r := &Rules{Config{UnsureAfter: 35 * time.Minute}}
+	r := &Rules{Config: Config{UnsureAfter: 35 * time.Minute}}
 	var at []time.Duration
 	for since := time.Duration(0); len(at) < 6; {
 		since += r.nextLook(since)
@@ -48,7 +48,7 @@ func TestNextLook(t *testing.T) {
 	if want := []time.Duration{1 * m, 5 * m, 15 * m, 35 * m, 36 * m, 37 * m}; !slices.Equal(at, want) {
 		t.Errorf("looks at %v, want %v", at, want)
 	}
-	if d := (&Rules{Config{UnsureAfter: 7 * time.Second}}).nextLook(time.Hour); d != time.Second {
+	if d := (&Rules{Config: Config{UnsureAfter: 7 * time.Second}}).nextLook(time.Hour); d != time.Second {
 		t.Errorf("a look every %v", d)
 	}
 	if d := (&Rules{}).nextLook(0); d != time.Second {

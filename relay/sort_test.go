@@ -16,7 +16,7 @@ func sorter(t *testing.T, set ...func(*Config)) *Rules {
 	for _, f := range set {
 		f(&cfg)
 	}
-	return &Rules{cfg}
+	return &Rules{Config: cfg}
 }
 
 func away(id postern.UserID) postern.Member {

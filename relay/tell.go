@@ -84,10 +84,10 @@ func stopBatch(ch postern.ChannelID, p postern.Person) string {
 }
 
 func nameOf(p postern.Person, u postern.UserID) string {
-	if n := oneLine(p.Name, 80); n != "" {
+	if n := oneLine(p.Name, 80); n != "" && !strings.Contains(n, "@") {
 		return n
 	}
-	if u == "" || isAddress(string(u)) {
+	if u == "" || strings.Contains(string(u), "@") {
 		return "A member of this chat"
 	}
 	return string(u)

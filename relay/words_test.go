@@ -103,7 +103,7 @@ func TestDisplayName(t *testing.T) {
 		{"no nickname, and the id is an address", "", "Support", []wanted{from("ana@people.example", "", "")}, "Support"},
 		{"lines in a name", "", "Sup\r\nport", []wanted{from("a", "Ana\r\nBcc: x@y", "")}, "Ana Bcc: x@y (Sup port)"},
 	} {
-		r := &Rules{Config{FromName: tt.fromName}}
+		r := &Rules{Config: Config{FromName: tt.fromName}}
 		if got := r.displayName(&letterTo{channel: postern.Channel{Name: tt.channel}, messages: tt.messages}); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
@@ -111,7 +111,7 @@ func TestDisplayName(t *testing.T) {
 }
 
 func TestConversation(t *testing.T) {
-	r := &Rules{Config{PlatformName: "fake", Domain: domain}}
+	r := &Rules{Config: Config{PlatformName: "fake", Domain: domain}}
 	for _, tt := range []struct {
 		name, channel string
 		m             []wanted

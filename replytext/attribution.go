@@ -38,11 +38,12 @@ func (d *doc) attributionAt(i int) (introduction, bool) {
 		}
 	}
 	// "Yes, do. On Monday, 5 May 2025, Ann wrote:"
-	afterMail := false
+	afterMail, onlyMarks := false, true
 	for k := 1; k < s.first; k++ {
 		afterMail = (afterMail || s.toks[k-1].what == tokMail) && !s.sentenceEnd(k-1)
+		onlyMarks = onlyMarks && s.toks[k-1].what == tokMark
 		if !afterMail && s.inlineStart(k) {
-			if in, ok := s.match(k, false); ok {
+			if in, ok := s.match(k, onlyMarks); ok {
 				return in, true
 			}
 		}
@@ -77,7 +78,7 @@ func (d *doc) mayAttribute(i int) bool {
 		switch c := f[k]; {
 		case isDigit(c):
 			digit = true
-		case c == '@' || c == '<':
+		case c == '@' || c == '<' && len(f) > 1:
 			return true
 		case c == ':':
 			colon = true
@@ -105,13 +106,16 @@ type attributionScan struct {
 	lineOf []int   // line of each token
 	at     []int32 // offset in full of each token's start, and of its end
 	endAt  []int32
-	first  int  // number of tokens in the first line
-	named  bool // our display name is in it
-	open   int  // angle brackets that are not closed yet
+	buf    []token // of one line
+	first  int     // number of tokens in the first line
+	named  bool    // our display name is in it
+	open   int     // angle brackets that are not closed yet
 }
 
+// scanFrom reads the tokens of line i and of those below that may belong to it.
 func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
-	s := &attributionScan{d: d, line: i}
+	s := &d.scanner
+	*s = attributionScan{d: d, line: i, toks: s.toks[:0], lineOf: s.lineOf[:0], at: s.at[:0], endAt: s.endAt[:0], buf: s.buf}
 	depth := d.lines[i].depth
 	blanks := 0
 	for j := i; j < len(d.lines) && j < i+attributionLines; j++ {
@@ -133,6 +137,7 @@ func (d *doc) scanFrom(lx *lexicon, i int) *attributionScan {
 	return s
 }
 
+// add appends line j's tokens.
 func (s *attributionScan) add(lx *lexicon, j int) {
 	l := &s.d.lines[j]
 	text := s.d.full[l.body:l.end]
@@ -140,8 +145,9 @@ func (s *attributionScan) add(lx *lexicon, j int) {
 	if s.open > 0 && l.depth > s.d.lines[s.line].depth {
 		s.open-- // what looked like a quote mark closed the bracket
 	}
-	for _, t := range lx.tokens(f) {
-		switch f[t.start:t.end] {
+	s.buf = lx.tokens(s.buf[:0], f)
+	for _, t := range s.buf {
+		switch t.text {
 		case "<":
 			s.open++
 		case ">":
@@ -170,10 +176,10 @@ func (s *attributionScan) joins(j, depth, blanks int) bool {
 	if strings.HasPrefix(l.fold, "--") {
 		return false
 	}
-	f, _ := labelOf(l.fold)
-	return f == fieldNone || f == fieldSent && !isLetter(l.fold[0])
+	return l.label == fieldNone || l.label == fieldSent && !isLetter(l.fold[0])
 }
 
+// word is token k as it stands in the mail.
 func (s *attributionScan) word(k int) string { return s.d.full[s.at[k]:s.endAt[k]] }
 
 // inlineStart tells whether token k looks like an attribution's first word
@@ -206,36 +212,46 @@ type reading struct {
 	self                 langSet
 	us                   bool // it names our address or our name
 	openLangs, verbLangs langSet
-	words                int // words so far
-	before               int // words before the first of address, date and verb
+	words                int  // words so far
+	before               int  // words before the first of address, date and verb
+	digits               int  // numbers, dates and times
+	day                  bool // a date, not only a time
+	verbFirst            bool // the verb stands before address and date
 	verbAt               int
 	parens               int // round brackets that are open
 }
 
+// see takes token n into the reading; it is the nth from the beginning.
 func (r *reading) see(s *attributionScan, n, nth int) {
 	t := s.toks[n]
 	switch t.what {
 	case tokMail:
-		r.mark(nth)
+		r.mark()
 		r.mail = true
-		r.us = r.us || s.d.ours.isOurs(s.word(n))
+		r.us = r.us || s.d.ours.isOurs(t.text)
 	case tokDate, tokTime:
-		r.mark(nth)
+		r.mark()
 		r.date = true
+		r.day = r.day || t.what == tokDate
+		if r.digits++; t.end-t.start > 4 {
+			r.digits++ // more than a year
+		}
 		r.startDate = r.startDate || nth < 4
 	case tokNumber:
+		r.digits++
 		r.startDate = r.startDate || nth < 4
 	case tokMark:
-		switch s.word(n) {
-		case "(", "（":
+		switch s.toks[n].text {
+		case "(":
 			r.parens++
-		case ")", "）":
+		case ")":
 			r.parens--
 		}
 	case tokWord:
 		r.words++
 		if t.verb {
-			r.mark(nth)
+			r.mark()
+			r.verbFirst = r.verbFirst || !r.mail && !r.date
 			r.verb, r.verbAt = true, n
 			r.verbLangs |= t.langs
 		}
@@ -255,7 +271,7 @@ func (r *reading) person() bool {
 }
 
 // mark notes how many words stood before the first telling token.
-func (r *reading) mark(int) {
+func (r *reading) mark() {
 	if !r.mail && !r.date && !r.verb {
 		r.before = r.words
 	}
@@ -265,7 +281,7 @@ func (r *reading) mark(int) {
 // whole says that k is the first token of its line.
 func (s *attributionScan) match(k int, whole bool) (introduction, bool) {
 	first := k
-	for k < len(s.toks) && s.toks[k].what == tokMark && s.word(k) != "<" && s.word(k) != "\"" {
+	for k < len(s.toks) && s.toks[k].what == tokMark && s.toks[k].text != "<" && s.toks[k].text != "\"" {
 		k++
 	}
 	dashed := k-first >= 2
@@ -315,13 +331,13 @@ func (s *attributionScan) atColon(r *reading, k, n int, eol bool) float64 {
 		return .95
 	case r.verb && r.mail && (r.opener || r.before <= 9 && s.nameLike(k, n)):
 		return .85
-	case r.verb && r.date && begun && (eol || quoted || r.openLangs&r.verbLangs != 0):
+	case r.verb && r.date && begun && (quoted || r.digits > 1 && (eol || r.openLangs&r.verbLangs != 0)):
 		return .9
-	case r.verb && r.date && r.before <= 8 && eol && s.nameLike(k, n):
+	case r.verb && (r.verbFirst && r.digits > 1 || r.digits > 2) && r.before <= 8 && eol && s.nameLike(k, n):
 		return .8
 	case r.mail && r.date && begun && s.label() == fieldNone:
 		return .85
-	case (r.verb || r.mail) && eol && quoted && r.words <= 8:
+	case (r.verb || r.mail || r.startDate && r.digits > 1) && eol && quoted && r.words <= 8:
 		return .7 // "Ann Lee wrote:", "Quoting Ann Lee <ann@example.org>:"
 	case s.d.lines[s.line].mark == markAttribution && eol && (r.date || r.mail || r.verb):
 		return .9
@@ -355,7 +371,7 @@ func (s *attributionScan) atEnd(r *reading, n int, dashed bool) float64 {
 
 // sentenceEnd tells whether token n ends a sentence.
 func (s *attributionScan) sentenceEnd(n int) bool {
-	w := s.word(n)
+	w := s.toks[n].text
 	return w == "." || w == "!" || w == "?" || w == "-"
 }
 
@@ -376,7 +392,7 @@ func (s *attributionScan) nameLike(k, n int) bool {
 			lower++
 		}
 	}
-	return lower == 0 || lower == 1 && words <= 2
+	return lower == 0 || lower == 1 && words == 1
 }
 
 // goesOn tells whether an attribution may continue in the line below token n.
@@ -384,11 +400,14 @@ func (s *attributionScan) goesOn(r *reading, n int) bool {
 	if n+1 >= len(s.toks) {
 		return false
 	}
-	if !r.opener && !r.startDate && !r.mail && !r.verb && s.word(n+1) != "<" && s.word(n+1) != "(" {
+	if !r.opener && !r.startDate && !r.mail && !r.verb && s.toks[n+1].text != "<" && s.toks[n+1].text != "(" {
 		return false
 	}
 	if !r.date && !r.mail && s.sentenceEnd(n) {
 		return false // the end of a sentence, not of a wrapped line
+	}
+	if r.self&r.openLangs != 0 || r.startDate && !r.opener && !r.mail && !r.verb && !r.day {
+		return false // "See you at 10:15": a sentence above an attribution
 	}
 	return r.mail || !s.inlineStart(n+1)
 }
@@ -398,15 +417,16 @@ func (s *attributionScan) inLink(n int) bool {
 	if n == 0 {
 		return false
 	}
-	switch s.word(n - 1) {
-	case "mailto", "MAILTO", "http", "https", "tel", "smtp", "SMTP":
+	switch s.toks[n-1].text {
+	case "mailto", "http", "https", "tel", "smtp":
 		return true
 	}
 	return false
 }
 
+// dashesAfter tells whether a row of dashes closes the attribution behind token n.
 func (s *attributionScan) dashesAfter(n int) bool {
-	return n+2 < len(s.toks) && s.word(n+1) == "-" && s.word(n+2) == "-"
+	return n+2 < len(s.toks) && s.toks[n+1].text == "-" && s.toks[n+2].text == "-"
 }
 
 // rest is what stands behind token n in its line.
@@ -423,6 +443,7 @@ func (s *attributionScan) quotedAfter(n int) bool {
 	return j < len(s.d.lines) && s.d.deeper(s.line, j)
 }
 
+// blankAfter tells whether the attribution's paragraph ends with token n.
 func (s *attributionScan) blankAfter(n int) bool {
 	if s.rest(n) != "" {
 		return false
@@ -431,13 +452,12 @@ func (s *attributionScan) blankAfter(n int) bool {
 	if j >= len(s.d.lines) || s.d.lines[j].blank() {
 		return true
 	}
-	f, _ := labelOf(s.d.lines[j].fold)
-	return f != fieldNone
+	return s.d.lines[j].label != fieldNone
 }
 
+// label is the header label that the line begins with, if any.
 func (s *attributionScan) label() field {
-	f, _ := labelOf(s.d.lines[s.line].fold)
-	return f
+	return s.d.lines[s.line].label
 }
 
 // introduction makes the span from token first to token n.
@@ -446,7 +466,7 @@ func (s *attributionScan) introduction(first, n int, whole bool, strength float6
 	if whole {
 		start = s.d.lines[s.line].body
 	}
-	for k := first - 1; k >= 0 && !whole && s.word(k) == "-"; k-- {
+	for k := first - 1; k >= 0 && !whole && s.toks[k].text == "-"; k-- {
 		start = int(s.at[k])
 	}
 	end := int(s.endAt[n])

@@ -51,7 +51,6 @@ var domRules = []domRule{
 	{client: "Outlook", id: "OLK_SRC_BODY_SECTION", action: domQuote},
 	{client: "Outlook", id: "mail-editor-reference-message-container", action: domFrom},
 	{client: "Outlook", id: "ms-outlook-mobile-signature", action: domSignature},
-	{client: "Outlook", id: "ms-outlook-mobile-body-separator-line", action: domNone},
 	{client: "Outlook", id: "Signature", tag: "div", action: domSignature},
 	{client: "Outlook", tag: "div", attr: "style", value: "border-top:solid #b5c4df", action: domBox},
 	{client: "Outlook", tag: "div", attr: "style", value: "border-top:solid #e1e1e1", action: domBox},
@@ -76,7 +75,6 @@ var domRules = []domRule{
 	{client: "Mail.ru", tag: "blockquote", class: "mail-quote*", action: domCite},
 	{client: "QQ", tag: "includetail", action: domContainer},
 	{client: "QQ", id: "original-content", action: domQuote},
-	{client: "QQ", class: "qmbox", action: domNone},
 	{client: "163", id: "isReplyContent", action: domQuote},
 	{client: "163", id: "isForwardContent", action: domForward},
 	{client: "163", class: "J-reply", action: domQuote},
@@ -88,7 +86,6 @@ var domRules = []domRule{
 	{client: "Zimbra", attr: "data-marker", value: "__SIG_*", action: domSignature},
 	{client: "Spark", tag: "div", attr: "name", value: "messageReplySection", action: domContainer},
 	{client: "Spark", tag: "div", attr: "name", value: "messageSignatureSection", action: domSignature},
-	{client: "Airmail", id: "bloop_customfont", action: domNone},
 	{client: "Airmail", class: "bloop_sign", action: domSignature},
 	{client: "Airmail", tag: "blockquote", class: "clean_bq", action: domCite},
 	{client: "Airmail", class: "airmail_on", action: domAttribution},
@@ -100,7 +97,6 @@ var domRules = []domRule{
 	{client: "Roundcube", id: "reply-intro", action: domAttribution},
 	{client: "Roundcube", id: "forwardbody*", action: domForward},
 	{client: "Roundcube", id: "_rc_sig", action: domSignature},
-	{client: "Horde", class: "mimeHtmlMessage", action: domNone},
 	{client: "SOGo, Evolution", class: "-x-evo-quoted", action: domQuote},
 	{client: "Evolution", class: "-x-evo-signature*", action: domSignature},
 	{client: "Lotus Notes", tag: "div", attr: "style", value: "border-left:solid black 1.5pt", action: domCite},
@@ -225,15 +221,21 @@ func plainName(s string) string {
 	}
 }
 
-// plainStyle is a style without spaces after colons and without case, its
-// border widths left out, so that one rule fits Outlook's many versions.
+// plainStyle is a style in lower case without the spaces after its colons,
+// semicolons and commas.
 func plainStyle(s string) string {
-	if len(s) > 600 {
-		s = s[:600]
+	b := make([]byte, 0, 128)
+	for i := 0; i < len(s) && len(b) < 600; i++ {
+		c := lowerASCII(s[i])
+		if c == '\n' || c == '\r' {
+			c = ' '
+		}
+		if n := len(b); c == ' ' && n > 0 && (b[n-1] == ':' || b[n-1] == ';' || b[n-1] == ',') {
+			continue
+		}
+		b = append(b, c)
 	}
-	s = strings.ToLower(s)
-	s = strings.NewReplacer(": ", ":", "; ", ";", ", ", ",", "\n", " ", "\r", "").Replace(s)
-	return s
+	return string(b)
 }
 
 // hidden tells whether an element is not shown: preheaders, tracking pixels.

@@ -7,6 +7,7 @@ func (d *doc) extract(ours *evidence) Result {
 	d.ours = ours
 	ours.cover(d)
 	d.scan()
+	d.topHeaders()
 	d.footers()
 	d.settle()
 	pairs := d.pairs()
@@ -101,20 +102,21 @@ func tidy(s string) string {
 // cuts joins neighbouring lines of one kind and reason to spans.
 func (d *doc) cuts() []Cut {
 	var out []Cut
+	var open *Cut // the span that the line above belongs to
 	for i := range d.lines {
 		l := &d.lines[i]
-		if l.kind == "" || l.shown {
-			continue
+		switch {
+		case l.kind == "" || l.shown:
+			open = nil
+		case open != nil && open.Kind == l.kind && open.Reason == l.reason:
+			open.End = l.end
+			open.Strength = min(open.Strength, l.strength)
+		case l.start < l.end:
+			out = append(out, Cut{Start: l.start, End: l.end, Kind: l.kind, Reason: l.reason, Strength: l.strength})
+			open = &out[len(out)-1]
+		default:
+			open = nil
 		}
-		if n := len(out); n > 0 && i > 0 && d.lines[i-1].kind == l.kind && d.lines[i-1].reason == l.reason && !d.lines[i-1].shown {
-			out[n-1].End = l.end
-			out[n-1].Strength = min(out[n-1].Strength, l.strength)
-			continue
-		}
-		if l.start == l.end {
-			continue
-		}
-		out = append(out, Cut{Start: l.start, End: l.end, Kind: l.kind, Reason: l.reason, Strength: l.strength})
 	}
 	return out
 }

@@ -9,6 +9,10 @@ import (
 // footers finds, in each run of the author's lines, what the author did not
 // write: device footers, signature blocks, legal text, list footers.
 func (d *doc) footers() {
+	d.first = 0
+	for d.first < len(d.lines) && !d.lines[d.first].own() {
+		d.first++
+	}
 	for i := 0; i < len(d.lines); {
 		if !d.lines[i].own() {
 			i++
@@ -25,6 +29,7 @@ func (d *doc) footers() {
 
 // segment handles the author's lines from i up to j.
 func (d *doc) segment(i, j int) {
+	above := false // the author has words above
 	for k := i; k < j; k++ {
 		l := &d.lines[k]
 		if l.kind != "" || l.blank() {
@@ -34,12 +39,14 @@ func (d *doc) segment(i, j int) {
 		case l.mark == markSignature:
 			d.set(k, k+1, Signature, "client", .9)
 		case isDevice(d.text(k), l.fold):
-			d.device(i, k, j)
+			d.device(k, j, above)
 		case d.isListFooter(k):
 			d.dropRuleAbove(i, k, ListFooter)
 			d.set(k, d.listEnd(k, j), ListFooter, "list footer", .9)
 		case isDisclaimer(l.fold):
 			d.set(k, d.disclaimerEnd(k, j), Disclaimer, "legal text", .8)
+		default:
+			above = true
 		}
 	}
 	d.signature(i, j)
@@ -47,31 +54,21 @@ func (d *doc) segment(i, j int) {
 	d.trailingRules(i, j)
 }
 
-// device cuts a device footer. Telephones that quote without any mark put the
-// quoted mail below it: what stands there, behind a blank line, is history if
-// the author's words stand above.
-func (d *doc) device(i, k, j int) {
-	d.set(k, k+1, DeviceFooter, "device", .9)
-	if d.prevOwn(k) < i || k+1 >= j || !d.lines[k+1].blank() {
-		return
-	}
-	if n := d.nextText(k + 1); n < j && !isDelimiter(d.lines[n].fold) && !isDevice(d.text(n), d.lines[n].fold) {
-		d.set(n, j, Quote, "below device footer", .55)
-	}
-}
-
 // signature cuts what stands under a delimiter, if it looks like a signature.
 func (d *doc) signature(i, j int) {
+	if i == d.first && i == d.nextText(0) {
+		i++ // nothing above it can be signed
+	}
 	for k := i; k < j; k++ {
 		l := &d.lines[k]
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		switch delimiter := isDelimiter(l.fold); {
+		switch delimiter := isDelimiter(d.text(k), l.fold); {
 		case delimiter && d.likeSignature(k+1, j, 16):
 			d.set(k, j, Signature, "delimiter", .9)
 			return
-		case !delimiter && isRule(l.fold) && d.signatureRule(i, k, j):
+		case !delimiter && (isRule(l.fold) || isDashes(l.fold)) && d.signatureRule(i, k, j):
 			d.set(k, j, Signature, "rule", .7)
 			return
 		}
@@ -115,9 +112,14 @@ func dashedName(s string) bool {
 	return true
 }
 
-// isDelimiter knows the delimiter of RFC 3676 section 4.3 and what editors and
-// telephones make of it: one dash too few or too many, a long dash.
-func isDelimiter(f string) bool {
+// isDelimiter knows the delimiter of RFC 3676 section 4.3, also without its
+// space, and the long dash that editors make of it.
+func isDelimiter(text, f string) bool {
+	return f == "--" || f == "-" && strings.TrimSpace(text) != "-"
+}
+
+// isDashes knows short rows of dashes, which end nothing by themselves.
+func isDashes(f string) bool {
 	return f == "--" || f == "---" || f == "-" || f == "__"
 }
 
@@ -155,16 +157,16 @@ func (d *doc) byeAbove(i, k int) bool {
 func (d *doc) likeSignature(i, j, most int) bool {
 	n, long := 0, 0
 	rule := i > 0 && isRule(d.lines[i-1].fold)
-	for ; i < j; i++ {
+	for ; i < j && n <= most; i++ {
 		l := &d.lines[i]
 		if l.kind != "" || l.blank() {
 			continue
 		}
 		n++
-		if len(l.fold) > 110 {
+		if len(l.fold) > 110 || !rule && len(l.fold) > 50 && strings.IndexByte(".!?", l.fold[len(l.fold)-1]) >= 0 && !d.contact(i, i+1) {
 			long++
 		}
-		if rule && isBye(l.fold) || isDelimiter(l.fold) && n > 1 || d.lines[i].quoted() {
+		if rule && isBye(l.fold) || isDashes(l.fold) && n > 1 || d.lines[i].quoted() {
 			return false
 		}
 		if strings.HasPrefix(l.fold, "-- ") {
@@ -206,7 +208,7 @@ func (d *doc) trailingRules(i, j int) {
 		if l.kind != "" || l.blank() {
 			continue
 		}
-		if !isRule(l.fold) && !isDelimiter(l.fold) || d.prevOwn(k) < 0 {
+		if !isRule(l.fold) && !isDashes(l.fold) || k == i {
 			return
 		}
 		d.set(k, k+1, Signature, "rule", .7)
@@ -234,123 +236,6 @@ func isBye(f string) bool {
 		}
 	}
 	return false
-}
-
-// isDevice tells whether a line is a telephone's or a mail program's footer:
-// known words of its language, a product, and little else.
-func isDevice(text, f string) bool {
-	if len(f) > 240 || len(f) < 6 {
-		return false
-	}
-	f = strings.Trim(withoutLinks(f), " .*_-<>()[]|!\"'")
-	if f == "" || len(f) > 90 {
-		return false
-	}
-	opener := deviceOpener(f)
-	if opener == "" {
-		return false
-	}
-	rest := strings.Replace(f, opener, " ", 1)
-	known := false
-	for _, p := range products {
-		if hasProduct(rest, p) {
-			rest = strings.Replace(rest, p, " ", 1)
-			known = true
-		}
-	}
-	if known {
-		return len(strings.Fields(rest)) <= 5 && !strings.ContainsAny(rest, ",;:")
-	}
-	return strings.HasPrefix(f, opener) && likeProduct(text, len(strings.Fields(opener)))
-}
-
-// deviceOpener finds the longest words that such a footer has, at its beginning
-// or, as some languages have it, at its end.
-func deviceOpener(f string) string {
-	opener := ""
-	for _, o := range words().device {
-		if len(o) <= len(opener) {
-			continue
-		}
-		i := strings.Index(f, o)
-		if i < 0 || i > 4 && len(f)-i-len(o) > 4 {
-			continue
-		}
-		if containsWord(f, o) {
-			opener = o
-		}
-	}
-	return opener
-}
-
-// hasProduct tells whether s names a product, as a word or as the beginning of
-// one where the language declines it ("iPhonesta").
-func hasProduct(s, p string) bool {
-	i := strings.Index(s, p)
-	if i < 0 {
-		return false
-	}
-	end := i + len(p)
-	if p[0] >= 0x80 {
-		return true
-	}
-	if i > 0 && isLetter(s[i-1]) && s[i-1] < 0x80 {
-		return false
-	}
-	return end == len(s) || !isLetter(s[end]) || s[end] >= 0xE0 || len(p) >= 6 && p != "mobile" || p == "ipad"
-}
-
-// likeProduct tells whether the words behind an opener and a "my" are a name
-// that is not known here: a few words in capitals or with digits.
-func likeProduct(text string, skip int) bool {
-	w := strings.Fields(text)
-	if len(w) <= skip+1 || len(w) > skip+7 {
-		return false
-	}
-	possessive := fold(w[skip])
-	if !possessives[possessive] {
-		return false
-	}
-	for _, s := range w[skip+1:] {
-		c := s[0]
-		if !(c >= 'A' && c <= 'Z' || isDigit(c)) || strings.ContainsAny(s, ",.;:!?") {
-			return false
-		}
-	}
-	return true
-}
-
-// containsWord is strings.Contains for whole words, where the script has words.
-func containsWord(f, w string) bool {
-	for at := 0; ; {
-		i := strings.Index(f[at:], w)
-		if i < 0 {
-			return false
-		}
-		i += at
-		end := i + len(w)
-		before := i == 0 || !isLetter(f[i-1]) || f[i] >= 0xE0
-		after := end == len(f) || !isLetter(f[end]) || f[end-1] >= 0x80
-		if before && after {
-			return true
-		}
-		at = i + 1
-	}
-}
-
-// withoutLinks removes <https://...> and (https://...) from a folded line.
-func withoutLinks(f string) string {
-	for {
-		i := strings.Index(f, "http")
-		if i < 0 {
-			return f
-		}
-		e := i
-		for e < len(f) && f[e] != ' ' && f[e] != '>' && f[e] != ')' && f[e] != ']' {
-			e++
-		}
-		f = strings.TrimRight(f[:i], "<([ ") + " " + strings.TrimLeft(f[e:], ">)]")
-	}
 }
 
 // banners takes warnings that a mail system put above the text.
@@ -390,8 +275,16 @@ func isBanner(f string) bool {
 	if len(f) > 900 {
 		return false
 	}
-	f = strings.TrimLeft(f, " *_[({|<!#~-=")
-	return hasAny(f, bannerOutside) && (hasAnyPrefix(f, bannerOpeners) || count(f, bannerAdvice) >= 2)
+	f = strings.Trim(f, " *_[({|<!#~-=])}>:.")
+	for _, b := range bannerAlone {
+		if f == b {
+			return true
+		}
+	}
+	if !hasAny(f, bannerOutside) {
+		return false
+	}
+	return hasAny(f, bannerPhrases) || hasAnyPrefix(f, bannerOpeners) && count(f, bannerAdvice) >= 2
 }
 
 // isDisclaimer tells whether a folded line is, or begins, legal text.
@@ -447,7 +340,7 @@ func (d *doc) listEnd(k, j int) int {
 		f := d.lines[n].fold
 		switch {
 		case f == "":
-		case strings.Contains(f, "http"), strings.Contains(f, "@"), isRule(f), isDelimiter(f), hasAny(f, listWords):
+		case strings.Contains(f, "http"), strings.Contains(f, "@"), isRule(f), isDashes(f), hasAny(f, listWords):
 			end = n + 1
 		default:
 			return end
@@ -458,7 +351,7 @@ func (d *doc) listEnd(k, j int) int {
 
 // dropRuleAbove takes a drawn line over a footer with it.
 func (d *doc) dropRuleAbove(i, k int, kind Kind) {
-	if p := d.prevText(k); p >= i && (isRule(d.lines[p].fold) || isDelimiter(d.lines[p].fold)) {
+	if p := d.prevText(k); p >= i && (isRule(d.lines[p].fold) || isDashes(d.lines[p].fold)) {
 		d.set(p, p+1, kind, "rule", .9)
 	}
 }

@@ -4,7 +4,7 @@ package replytext
 
 // products are what a device footer names.
 var products = []string{
-	"iphone", "ipad", "ios", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
+	"iphone", "iphon", "ipad", "ios", "ipod", "apple watch", "icloud", "android", "galaxy", "samsung", "blackberry", "windows phone",
 	"windows 10", "windows 11", "mail for windows", "outlook", "hotmail", "yahoo mail", "yahoo! mail", "yahoo", "gmail",
 	"gmx", "web.de", "t-online", "telekom", "freenet", "1&1", "ionos", "mail.ru", "yandex", "aol", "protonmail", "proton mail", "proton",
 	"tutanota", "tuta", "fastmail", "zoho", "typeapp", "type app", "bluemail", "blue mail", "aqua mail", "aquamail", "k-9", "k9",
@@ -35,14 +35,28 @@ var bannerOutside = []string{
 	"fora da", "di fuori", "buiten", "utanfor", "udefra", "utenfra", "外部", "외부", "harici", "kulso", "unverified", "suspicious", "spoof",
 }
 
+// bannerAlone are warnings that need no further words.
+var bannerAlone = []string{
+	"external", "external email", "external e-mail", "external mail", "external message", "external sender", "extern", "externe e-mail", "externer absender",
+	"expediteur externe", "courriel externe", "correo externo", "remitente externo", "e-mail externo", "email externo", "mittente esterno", "email esterna",
+	"externe afzender", "ekstern e-mail", "extern avsandare", "外部メール", "外部邮件", "外部郵件", "[외부메일]", "외부메일", "caution external email", "caution: external email",
+}
+
+// bannerPhrases are what only a warning says.
+var bannerPhrases = []string{
+	"do not click", "don't click", "originated from outside", "originated outside", "came from outside", "sent from outside", "is from an external", "from an external sender",
+	"from an external source", "external sender", "external email", "don't often get email from", "do not often get email from", "be cautious", "exercise caution",
+	"klicken sie nicht", "klicken sie keine", "offnen sie keine", "ausserhalb der organisation", "ausserhalb unserer organisation", "ausserhalb des unternehmens", "externen absender",
+	"ne cliquez pas", "ne cliquez sur", "n'ouvrez pas", "provient de l'exterieur", "expediteur externe", "no haga clic", "no abra", "fuera de la organizacion", "nao clique",
+	"fora da organizacao", "non fare clic", "non cliccare", "dall'esterno", "klik niet", "open geen", "buiten de organisatie", "klicka inte", "utanfor organisationen",
+	"klik ikke", "klikk ikke", "ala avaa", "organisaation ulkopuolelta", "nie klikaj", "spoza organizacji", "neklikejte", "не переходите по", "не открывайте", "tiklamayin",
+}
+
 // bannerOpeners begin a warning.
 var bannerOpeners = []string{
-	"caution", "warning", "attention", "external", "achtung", "vorsicht", "warnung", "alert", "notice", "security", "important",
-	"atencion", "precaucion", "advertencia", "atencao", "cuidado", "attenzione", "avviso", "avertissement", "let op", "waarschuwing",
-	"varning", "obs", "advarsel", "huomio", "varoitus", "uwaga", "pozor", "figyelem", "внимание", "увага", "προσοχη", "dikkat", "uyari", "注意", "주의",
-	"you don't often get", "some people who received", "this email originated", "this message originated", "this email is from an external",
-	"this message is from an external", "diese e-mail", "extern", "ce message provient", "ce courriel provient", "cet e-mail provient",
-	"this message was sent from outside", "this email was sent from outside", "think before you", "be careful",
+	"caution", "warning", "attention", "external", "achtung", "vorsicht", "warnung", "alert", "notice", "security", "important", "atencion", "precaucion", "advertencia",
+	"atencao", "cuidado", "attenzione", "avviso", "avertissement", "let op", "waarschuwing", "varning", "obs", "advarsel", "huomio", "varoitus", "uwaga", "pozor",
+	"figyelem", "внимание", "увага", "προσοχη", "dikkat", "uyari", "注意", "주의",
 }
 
 // bannerAdvice is what a warning advises.
@@ -97,7 +111,7 @@ var legalWords = []string{
 
 // listOpeners begin a mailing list's, a group's or a scanner's footer.
 var listOpeners = []string{
-	"you received this message because you", "you are receiving this", "you received this email because", "you're receiving this", "to unsubscribe from this", "to unsubscribe", "unsubscribe:",
+	"you received this message because you", "you are receiving this", "you received this email because", "you're receiving this", "to unsubscribe from this", "to unsubscribe from these", "to unsubscribe, ", "to unsubscribe: ", "to unsubscribe send", "to unsubscribe visit", "to unsubscribe click", "unsubscribe:",
 	"this email has been checked for viruses", "this e-mail has been checked for viruses", "this email has been scanned", "virus-free. ", "virus-free.www", "virenfrei.", "diese e-mail wurde von avast", "l'absence de virus dans ce", "libre de virus.",
 	"this message has been scanned", "this e-mail was checked", "garanti sans virus", "este correo electronico ha sido comprobado", "privo di virus", "livre de virus", "virusvrij", "без вирусов", "wolny od wirusow",
 	"sie erhalten diese nachricht, weil", "sie haben diese nachricht erhalten, weil", "vous recevez ce message, car", "vous recevez ce message car", "has recibido este mensaje porque", "voce recebeu esta mensagem porque", "hai ricevuto questo messaggio perche", "je ontvangt dit bericht omdat",
@@ -107,4 +121,13 @@ var listOpeners = []string{
 // listWords stand in the later lines of such footers.
 var listWords = []string{
 	"unsubscribe", "subscription", "mailing list", "archive", "google groups", "groups.io", "view this discussion", "visit this group", "for more options", "abbestellen", "desabonner", "avast", "antivirus",
+}
+
+// replyLines stand in the line above which a ticket system wants the answer.
+var replyLines = []string{
+	"reply above this line", "respond above this line", "type your reply above", "above this line to reply", "above this line to add", "above this line to leave", "answer above this line",
+	"above this line to respond", "write your reply above", "uber dieser zeile", "oberhalb dieser zeile", "oberhalb dieser linie", "uber dieser linie", "au-dessus de cette ligne", "por encima de esta linea",
+	"encima de esta linea", "sobre esta linea", "acima desta linha", "sopra questa riga", "sopra questa linea", "boven deze lijn", "boven deze regel", "ovanfor denna rad",
+	"ovanfor den har raden", "over denne linje", "over denne linjen", "taman rivin ylapuolelle", "powyzej tej linii", "nad tuto linku", "nad timto radkem", "над этой строкой", "выше этой линии",
+	"выше этой строки", "bu satirin ustune", "この線より上", "この行より上", "在此行上方", "在此线上方", "在這行上方", "이 줄 위에",
 }

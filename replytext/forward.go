@@ -16,7 +16,10 @@ func (d *doc) forward() *Forward {
 		end++
 	}
 	f := &Forward{}
-	j := d.nextText(i + 1)
+	j := d.nextText(i)
+	if _, ok := d.headerOnly(j); !ok {
+		j = d.nextText(i + 1) // the title stands first
+	}
 	if j < end {
 		if b, ok := d.headerOnly(j); ok {
 			f.readHeader(d, j, b.last)
@@ -29,6 +32,20 @@ func (d *doc) forward() *Forward {
 	return f
 }
 
+// forwardPrefixes are what mail programs put before a forwarded mail's subject.
+var forwardPrefixes = map[string]bool{
+	"fw": true, "fwd": true, "wg": true, "tr": true, "rv": true, "enc": true, "res-enc": true, "i": true, "vb": true, "vl": true, "doorst": true, "fs": true,
+	"pd": true, "podaj dalej": true, "przek": true, "peresl": true, "пересл": true, "ilt": true, "iletildi": true, "πρθ": true, "προωθ": true, "tov": true,
+	"tovabbitas": true, "転送": true, "转发": true, "轉寄": true, "转": true, "전달": true, "اعادة توجيه": true, "הועבר": true,
+}
+
+// isForwardSubject tells whether a subject's first prefix is a forward's.
+func isForwardSubject(subject string) bool {
+	f := strings.TrimLeft(fold(subject), " [(")
+	c := strings.IndexByte(f, ':')
+	return c > 0 && c < 40 && forwardPrefixes[strings.Trim(f[:c], " ])")]
+}
+
 // readHeader takes the values of a header block from line i to line last.
 func (f *Forward) readHeader(d *doc, i, last int) {
 	var into *string
@@ -37,7 +54,7 @@ func (f *Forward) readHeader(d *doc, i, last int) {
 		if l.blank() {
 			continue
 		}
-		k, _ := labelOf(l.fold)
+		k := l.label
 		text := d.text(i)
 		if k == fieldNone {
 			if into != nil {

@@ -129,6 +129,42 @@ func (g *generator) around(body, history string) string {
 	return body + history
 }
 
+// mail writes a reply in one of the forms that people quote in, and returns it
+// with the author's paragraphs that found a place in it.
+func (g *generator) mail(form, attr, mark string, width int, own, paras []string, ourText string) (string, []string) {
+	reply := strings.Join(own, "\n\n")
+	var text string
+	switch form {
+	case "top":
+		text = g.around(reply, "\n\n"+attr+"\n\n"+quote(ourText, mark)+"\n")
+	case "bottom":
+		text = attr + "\n" + quote(ourText, mark) + "\n\n" + reply + "\n"
+	case "unmarked":
+		text = g.around(reply, "\n\n"+attr+"\n\n"+ourText+"\n")
+	case "unmarked bottom":
+		text = attr + "\n\n" + ourText + "\n\n" + reply + "\n"
+	case "outlook":
+		text = g.around(reply, "\n\n________________________________\nFrom: "+ourName+" <"+ourAddress+">\nSent: Monday, January 5, 2026 10:15 AM\nTo: Omar\nSubject: Conversation with Ana\n\n"+ourText+"\n")
+	case "bare":
+		text = g.around(reply, "\n\n"+ourText+"\n")
+	case "interleaved":
+		var b strings.Builder
+		b.WriteString(attr + "\n")
+		for i, p := range paras[:len(paras)-1] {
+			b.WriteString(quote(wrapAt(p, width), mark) + "\n\n")
+			if i < len(own) {
+				b.WriteString(own[i] + "\n\n")
+			}
+		}
+		b.WriteString(quote(sentFooter, mark) + "\n")
+		if len(own) > len(paras)-1 {
+			own = own[:len(paras)-1]
+		}
+		text = b.String()
+	}
+	return text, own
+}
+
 func TestGeneratedText(t *testing.T) {
 	attrs, weak := attributions(t, ourName, ourAddress)
 	g := &generator{Rand: rand.New(rand.NewPCG(1, 2)), attributions: attrs}
@@ -145,41 +181,12 @@ func TestGeneratedText(t *testing.T) {
 		if g.IntN(3) == 0 { // wrapped again after it was marked
 			ourText = wrapAll(paras, 90)
 		}
-		reply := strings.Join(own, "\n\n")
 		form := pick(g, []string{"top", "top", "bottom", "unmarked", "unmarked bottom", "outlook", "interleaved", "bare"})
 		if weak[attr] && strings.HasPrefix(form, "unmarked") {
 			form = "top"
 		}
 		attr = wrapAt(attr, width)
-		var text string
-		switch form {
-		case "top":
-			text = g.around(reply, "\n\n"+attr+"\n\n"+quote(ourText, mark)+"\n")
-		case "bottom":
-			text = attr + "\n" + quote(ourText, mark) + "\n\n" + reply + "\n"
-		case "unmarked":
-			text = g.around(reply, "\n\n"+attr+"\n\n"+ourText+"\n")
-		case "unmarked bottom":
-			text = attr + "\n\n" + ourText + "\n\n" + reply + "\n"
-		case "outlook":
-			text = g.around(reply, "\n\n________________________________\nFrom: "+ourName+" <"+ourAddress+">\nSent: Monday, January 5, 2026 10:15 AM\nTo: Omar\nSubject: Conversation with Ana\n\n"+ourText+"\n")
-		case "bare":
-			text = g.around(reply, "\n\n"+ourText+"\n")
-		case "interleaved":
-			var b strings.Builder
-			b.WriteString(attr + "\n")
-			for i, p := range paras[:len(paras)-1] {
-				b.WriteString(quote(wrapAt(p, width), mark) + "\n\n")
-				if i < len(own) {
-					b.WriteString(own[i] + "\n\n")
-				}
-			}
-			b.WriteString(quote(sentFooter, mark) + "\n")
-			if len(own) > len(paras)-1 {
-				own = own[:len(paras)-1]
-			}
-			text = b.String()
-		}
+		text, own := g.mail(form, attr, mark, width, own, paras, ourText)
 		total++
 		r := Extract(Input{Text: g.noise(text), Sent: []Sent{sent}})
 		if problem := check(r, own, form); problem != "" {

@@ -1,6 +1,9 @@
 package replytext
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // headerLines bounds the lines of a quoted header block that are looked at.
 const headerLines = 16
@@ -25,12 +28,13 @@ func labelOf(f string) (field, int) {
 // text that lost its line breaks: "To: a@b Subject: c".
 func lateLabel(f string) (found [fieldOther + 1]bool) {
 	lx := words()
-	for c := strings.IndexByte(f, ':'); c >= 0 && c < 600; {
+	first := strings.IndexByte(f, ':')
+	for c := first; c >= 0 && c < 600; {
 		w := f[:c]
 		w = strings.TrimRight(w, " *_")
 		w = w[strings.LastIndexByte(w, ' ')+1:]
 		w = strings.TrimLeft(w, "*_0123456789()[]<>.:/\"")
-		if k, ok := lx.labels[w]; ok {
+		if k, ok := lx.labels[w]; ok && c > first {
 			found[k] = true
 		}
 		n := strings.IndexByte(f[c+1:], ':')
@@ -45,16 +49,13 @@ func lateLabel(f string) (found [fieldOther + 1]bool) {
 // headerAt looks for a quoted header block that begins in line i.
 func (d *doc) headerAt(i int) (introduction, bool) {
 	l := &d.lines[i]
-	first, _ := labelOf(l.fold)
+	first := l.label
 	if (first == fieldNone || first == fieldOther) && l.mark != markHeader {
-		return introduction{}, false
+		return d.flatHeader(i)
 	}
 	b := d.readHeader(i)
 	strength := b.strength(d.introduced(i), l.mark == markHeader)
 	d.us = d.us || b.us && strength > 0
-	if strength == 0 && b.labels >= 2 && b.has[fieldFrom] && d.prevText(i) < 0 && b.last+1 < len(d.lines) && d.lines[b.last+1].blank() {
-		strength = .6 // the mail's own headers, copied above its text
-	}
 	if strength == 0 {
 		return introduction{}, false
 	}
@@ -62,6 +63,62 @@ func (d *doc) headerAt(i int) (introduction, bool) {
 		start: l.body, end: d.lines[b.last].end, last: b.last,
 		kind: Attribution, reason: "header block", strength: strength,
 	}, true
+}
+
+// flatHeader finds a header block in the middle of a line, where a converter
+// lost all line breaks: "Yes. Ann From: Bob <bob@example.org> Sent: ... To: ...".
+func (d *doc) flatHeader(i int) (introduction, bool) {
+	l := &d.lines[i]
+	if strings.Count(l.fold, ":") < 4 || !strings.Contains(l.fold, "@") {
+		return introduction{}, false
+	}
+	lx := words()
+	f, at := foldMap(d.full[l.body:l.end])
+	for c := strings.IndexByte(f, ':'); c >= 0; {
+		start := strings.LastIndexByte(f[:c], ' ') + 1
+		if lx.labels[strings.TrimLeft(f[start:c], "*_")] == fieldFrom && unicode.IsUpper(rune(d.full[l.body+int(at[start])])) {
+			block := f[start:min(len(f), start+600)]
+			found := lateLabel(block)
+			if found[fieldSent] && found[fieldTo] && found[fieldSubject] && strings.Contains(block, "@") {
+				return introduction{
+					start: l.body + int(at[start]), end: l.end, last: i,
+					kind: Attribution, reason: "header block", strength: .9,
+				}, true
+			}
+		}
+		n := strings.IndexByte(f[c+1:], ':')
+		if n < 0 {
+			break
+		}
+		c += 1 + n
+	}
+	return introduction{}, false
+}
+
+// topHeaders takes labels above the text that are the mail's own headers: a
+// quoted header block below has the same people, sender and recipient changed.
+func (d *doc) topHeaders() {
+	i := d.nextText(0)
+	end := i
+	for end < len(d.lines) && end < i+6 && d.lines[end].own() && d.lines[end].label != fieldNone {
+		end++
+	}
+	if end-i < 2 || end >= len(d.lines) || !d.lines[end].blank() {
+		return
+	}
+	quoted := ""
+	for j := end; j < len(d.lines) && len(quoted) < 2000; j++ {
+		if l := &d.lines[j]; l.kind == Attribution && l.reason == "header block" {
+			quoted += l.fold + "\n"
+		}
+	}
+	for j := i; j < end; j++ {
+		_, at := labelOf(d.lines[j].fold)
+		if value := strings.TrimSpace(d.lines[j].fold[at:]); value == "" || !strings.Contains(quoted, value) {
+			return
+		}
+	}
+	d.set(i, end, Attribution, "own headers", .7)
 }
 
 // A headerBlock is what has been seen of a quoted header block.
@@ -89,7 +146,7 @@ func (d *doc) readHeader(i int) headerBlock {
 		if l.depth != depth {
 			break
 		}
-		f, _ := labelOf(l.fold)
+		f := l.label
 		if f == fieldNone {
 			// A value may be wrapped; text behind a blank line is the mail.
 			if loose++; blanks > 0 || loose > 3 {
@@ -116,21 +173,38 @@ func (d *doc) readHeader(i int) headerBlock {
 	return b
 }
 
-// look notes addresses and dates in a block's line.
+// A look is what a line of a header block has.
+type look uint8
+
+const (
+	lookDone look = 1 << iota
+	lookMail
+	lookDate
+	lookOurs
+)
+
+// look notes addresses and dates in a block's line; each line is read once.
 func (b *headerBlock) look(d *doc, j int) {
-	f := d.lines[j].fold
-	if len(f) > 1000 {
-		f = f[:1000]
-	}
-	for _, t := range words().tokens(f) {
-		switch t.what {
-		case tokMail:
-			b.mail = true
-			b.us = b.us || d.ours.isOurs(f[t.start:t.end])
-		case tokDate, tokTime:
-			b.date = true
+	l := &d.lines[j]
+	if l.looked == 0 {
+		l.looked = lookDone
+		f := l.fold[:min(len(l.fold), 1000)]
+		d.scanner.buf = words().tokens(d.scanner.buf[:0], f)
+		for _, t := range d.scanner.buf {
+			switch t.what {
+			case tokMail:
+				l.looked |= lookMail
+				if d.ours.isOurs(t.text) {
+					l.looked |= lookOurs
+				}
+			case tokDate, tokTime:
+				l.looked |= lookDate
+			}
 		}
 	}
+	b.mail = b.mail || l.looked&lookMail != 0
+	b.date = b.date || l.looked&lookDate != 0
+	b.us = b.us || l.looked&lookOurs != 0
 }
 
 func (b *headerBlock) enough() bool { return b.has[fieldFrom] && b.has[fieldSubject] }
@@ -202,13 +276,31 @@ func (d *doc) titleAt(i int) (introduction, bool) {
 		return introduction{}, false
 	}
 	dashes := strings.Contains(f, "--") || strings.Contains(f, "__") || strings.Contains(f, "==")
-	if !dashes && len(f) > 80 {
+	if dashes {
+		if in, ok := d.dashedTitle(i); ok {
+			return in, true
+		}
+	}
+	if len(f) > 140 {
 		return introduction{}, false
 	}
-	if !dashes {
-		return d.bareTitle(i)
+	if isReplyLine(f) {
+		l := &d.lines[i]
+		return introduction{start: l.body, end: l.end, last: i, kind: Attribution, reason: "reply line", strength: .95}, true
 	}
-	return d.dashedTitle(i)
+	if dashes || len(f) > 80 {
+		return introduction{}, false
+	}
+	return d.bareTitle(i)
+}
+
+// isReplyLine knows the line that ticket systems put above their mails: "## Please
+// reply above this line ##".
+func isReplyLine(f string) bool {
+	if isLetter(f[0]) && !hasAnyPrefix(f, []string{"reply above", "please reply above", "please type your reply above", "write your reply above"}) {
+		return false
+	}
+	return hasAny(f, replyLines)
 }
 
 // bareTitle is a title alone in its line, such as Apple's "Begin forwarded
@@ -229,7 +321,7 @@ func (d *doc) bareTitle(i int) (introduction, bool) {
 	if j >= len(d.lines) {
 		return introduction{}, false
 	}
-	below, _ := labelOf(d.lines[j].fold)
+	below := d.lines[j].label
 	if below == fieldNone && d.lines[j].depth <= l.depth && !strings.Contains(name, " processed by ") {
 		return introduction{}, false
 	}
@@ -325,7 +417,7 @@ func (d *doc) headerBelow(i int) bool {
 
 // headerOnly is headerAt without a look at what stands above.
 func (d *doc) headerOnly(i int) (headerBlock, bool) {
-	if f, _ := labelOf(d.lines[i].fold); f == fieldNone || f == fieldOther {
+	if f := d.lines[i].label; f == fieldNone || f == fieldOther {
 		return headerBlock{}, false
 	}
 	b := d.readHeader(i)

@@ -58,6 +58,7 @@ type walker struct {
 	open  string          // Markdown's mark that is due before the next word
 	blank bool            // a blank line is due before the next one
 	wrote bool            // something was written
+	above int             // depth of the line above
 	mark  mark            // of the line being written
 
 	state walkState
@@ -67,11 +68,11 @@ type walker struct {
 
 // walkState is what children inherit.
 type walkState struct {
-	depth        int
-	mark         mark
-	pre          bool
-	inGmailQuote bool
-	list         []listState
+	depth     int
+	mark      mark
+	pre       bool
+	container bool
+	list      []listState
 }
 
 type listState struct {
@@ -194,7 +195,7 @@ func (w *walker) leave(n *node, close string) {
 func (w *walker) act(n *node) {
 	switch n.action {
 	case domContainer:
-		w.state.inGmailQuote = true
+		w.state.container = true
 		if !n.quotes {
 			w.hold(markQuote)
 		}
@@ -228,11 +229,11 @@ func (w *walker) hold(m mark) {
 // blockquote deepens the quotation. Gmail puts history into its own division; a
 // blockquote of its class elsewhere was made by the composer's quote button.
 func (w *walker) blockquote(n *node) {
-	if n.action == domCite && !w.state.inGmailQuote && !n.has("type") && !n.has("cite") && strings.Contains(n.attr("class"), "gmail_quote") {
+	if n.action == domCite && !w.state.container && !n.has("type") && !n.has("cite") && strings.Contains(n.attr("class"), "gmail_quote") {
 		w.state.mark = markButton
 	}
 	w.state.depth++
-	w.blank = false
+	w.blank = true
 }
 
 // tight tells whether a paragraph has no space around it: Outlook's lines.
@@ -250,9 +251,6 @@ func (w *walker) list(n *node) {
 		start = v - 1
 	}
 	w.state.list = append(list, listState{ordered: n.tag == "ol", n: start})
-	if len(list) == 0 {
-		w.blank = w.blank || w.wrote && false
-	}
 }
 
 func (w *walker) item() {
@@ -346,10 +344,12 @@ func (w *walker) line() {
 	if t := strings.TrimSpace(s); t == "" || t == "-" && strings.HasPrefix(s, "- ") {
 		return
 	}
-	prefix := strings.Repeat("> ", min(w.state.depth, 40))
+	depth := min(w.state.depth, 40)
+	prefix := strings.Repeat("> ", depth)
 	if w.blank && w.wrote {
-		w.emit(strings.TrimRight(prefix, " "), w.state.mark)
+		w.emit(strings.TrimRight(strings.Repeat("> ", min(depth, w.above)), " "), markNone)
 	}
+	w.above = depth
 	m := w.mark
 	switch {
 	case w.from:

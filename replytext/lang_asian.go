@@ -15,7 +15,7 @@ var asian = []language{
 		replyTo:   "yanit adresi|onem",
 		original:  "orijinal mesaj|ozgun ileti|asil mesaj|orijinal ileti|asil ileti|ozgun mesaj|orjinal mesaj|ilk mesaj",
 		forwarded: "yonlendirilmis ileti|iletilen mesaj|yonlendirilen ileti|yonlendirilmis mesaj|iletilen ileti|yonlendirilen mesaj|iletinin baslangici|yonlendirilmis iletinin baslangici",
-		device:    "gonderildi|tarafindan gonderildi|iphone'umdan|ipad'imden|edinin|icin outlook|outlook for",
+		device:    "gonderildi|tarafindan gonderildi|icin outlook edinin",
 		bye:       "saygilarimla|saygilar|selamlar|tesekkurler|tesekkur ederim|iyi calismalar|iyi gunler|sevgiler|saygilarimizla|tesekkur ederiz|kolay gelsin",
 		self:      "ben|biz",
 	},

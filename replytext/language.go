@@ -59,9 +59,11 @@ type lexicon struct {
 	labels    map[string]field
 	original  map[string]bool
 	forwarded map[string]bool
-	device    []string
-	bye       map[string]bool
-	longest   int // bytes of the longest label
+	// Device openers by their first and last word; those without words apart.
+	deviceFirst, deviceLast map[string][]string
+	deviceCJK               []string
+	bye                     map[string]bool
+	longest                 int // bytes of the longest label
 }
 
 // words returns the lexicon, built at the first call and never changed.
@@ -69,7 +71,8 @@ var words = sync.OnceValue(func() *lexicon {
 	lx := &lexicon{
 		opens: map[string]langSet{}, wrote: map[string]langSet{}, self: map[string]langSet{},
 		labels: map[string]field{}, original: map[string]bool{}, forwarded: map[string]bool{},
-		bye: map[string]bool{},
+		bye:         map[string]bool{},
+		deviceFirst: map[string][]string{}, deviceLast: map[string][]string{},
 	}
 	n := 0
 	for _, family := range [][]language{germanic, romance, slavic, asian} {
@@ -108,7 +111,14 @@ func (lx *lexicon) add(l *language, bit langSet) {
 	for _, w := range list(l.forwarded) {
 		lx.forwarded[w] = true
 	}
-	lx.device = append(lx.device, list(l.device)...)
+	for _, w := range list(l.device) {
+		if spaceless(w) {
+			lx.deviceCJK = append(lx.deviceCJK, w)
+			continue
+		}
+		lx.deviceFirst[firstWord(w)] = append(lx.deviceFirst[firstWord(w)], w)
+		lx.deviceLast[lastWord(w)] = append(lx.deviceLast[lastWord(w)], w)
+	}
 	for _, w := range list(l.bye) {
 		lx.bye[w] = true
 	}

@@ -13,7 +13,13 @@ type doc struct {
 	lines  []line
 	source Source
 	ours   *evidence
-	us     bool // our address, our name or our words were found
+
+	scanner  attributionScan
+	passedOn bool // the subject says that this is a forward
+	first    int  // the author's first line
+	seen     bool // the scan has met words of the author
+	final    int  // behind the last line with words of ours
+	us       bool // our address, our name or our words were found
 }
 
 // A line is a span of full. Lines may be split where a mail program's words
@@ -24,6 +30,8 @@ type line struct {
 	depth      int     // number of quote marks
 	mark       mark    // what the DOM says
 	fold       string  // text behind the quote marks, folded and trimmed
+	label      field   // of a header that the line may be
+	looked     look    // what tokens it has
 	words      int     // words of the text, links left out
 	sent       float32 // share of them that stand in a mail of ours
 
@@ -81,8 +89,15 @@ func (d *doc) newLine(start, end int) line {
 	l := line{start: start, end: end}
 	off, depth := quoteMarks(d.full[start:end])
 	l.body, l.depth = start+off, depth
-	l.fold = strings.TrimSpace(fold(d.full[l.body:end]))
+	d.refold(&l)
 	return l
+}
+
+// refold sets what follows from a line's text.
+func (d *doc) refold(l *line) {
+	l.fold = strings.TrimSpace(fold(d.full[l.body:l.end]))
+	l.label, _ = labelOf(l.fold)
+	l.looked = 0
 }
 
 // quoteMarks counts the marks at the beginning of s and says where the text
@@ -124,9 +139,9 @@ func (d *doc) splitAt(i, at int) {
 	}
 	first, second := l, l
 	first.end = at
-	first.fold = strings.TrimSpace(fold(d.full[l.body:at]))
 	second.start, second.body = at, at
-	second.fold = strings.TrimSpace(fold(d.full[at:l.end]))
+	d.refold(&first)
+	d.refold(&second)
 	d.lines = append(d.lines, line{})
 	copy(d.lines[i+2:], d.lines[i+1:])
 	d.lines[i], d.lines[i+1] = first, second
@@ -162,7 +177,7 @@ func (d *doc) set(i, j int, k Kind, reason string, strength float64) {
 // UTF-8, without control characters and byte order marks.
 func clean(s string) string {
 	if len(s) > MaxInput {
-		s = s[:MaxInput]
+		s = s[:MaxInput] // a letter parted here becomes U+FFFD
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if strings.IndexByte(s, '\r') >= 0 {

@@ -3,8 +3,8 @@ package replytext
 import "strings"
 
 // MaxInput is how much of each body Extract reads, in bytes. What lies beyond
-// is neither examined nor returned.
-const MaxInput = 1 << 20
+// is neither examined nor returned, and Result.Truncated says so.
+const MaxInput = 2 << 20
 
 // Sure is the confidence from which on Extract cuts.
 const Sure = 0.5
@@ -51,6 +51,8 @@ type Result struct {
 	Confidence float64
 	// Certain tells whether Text was cut. It is true when there was nothing to cut.
 	Certain bool
+	// Truncated tells whether the body was longer than MaxInput.
+	Truncated bool
 	// Source is the body that Full was made of.
 	Source Source
 	// Disagreement is nil unless Input.ProviderText differs from Text.
@@ -118,12 +120,19 @@ type Disagreement struct {
 func Extract(in Input) Result {
 	ours := newEvidence(in.Sent)
 	d := readBody(in)
+	d.passedOn = isForwardSubject(in.Subject)
 	r := d.extract(ours)
 	if d.source == FromHTML && strings.TrimSpace(r.Text) == "" && strings.TrimSpace(in.Text) != "" {
 		// An HTML body of nothing but pictures, or one that could not be read.
-		if d = newTextDoc(in.Text); d != nil {
-			r = d.extract(ours)
-		}
+		passedOn := d.passedOn
+		d = newTextDoc(in.Text)
+		d.passedOn = passedOn
+		r = d.extract(ours)
+	}
+	if d.source == FromHTML {
+		r.Truncated = len(in.HTML) > MaxInput
+	} else {
+		r.Truncated = len(in.Text) > MaxInput
 	}
 	r.Disagreement = compare(r.Text, in.ProviderText)
 	return r

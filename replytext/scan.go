@@ -24,10 +24,15 @@ func (d *doc) scan() {
 		}
 		in, ok := d.introductionAt(i)
 		if !ok {
+			if l.mark == markForward {
+				i = d.forwardedElement(i)
+				continue
+			}
 			if l.quoted() {
 				i = d.quotedRun(i)
 				continue
 			}
+			d.seen = true
 			i++
 			continue
 		}
@@ -37,6 +42,7 @@ func (d *doc) scan() {
 				continue
 			}
 			d.splitAt(i, in.start)
+			d.seen = d.seen || !d.lines[i].blank()
 			i++
 			in.last++
 			if in.last > i && in.start >= d.lines[i].end {
@@ -65,8 +71,11 @@ func (d *doc) introductionAt(i int) (introduction, bool) {
 // take takes in and what it introduces out of the author's words, and
 // returns the line to go on with.
 func (d *doc) take(i int, in introduction) int {
-	top := d.prevOwn(i) < 0
+	top := !d.seen
 	after := in.last + 1
+	if d.passedOn && in.reason == "header block" && !d.us {
+		in.kind = Forwarded
+	}
 	if in.reason == "title" {
 		// A header block under a title belongs to it.
 		if j := d.nextText(after); j < len(d.lines) {
@@ -86,7 +95,7 @@ func (d *doc) take(i int, in introduction) int {
 		d.set(after, end, Forwarded, in.reason, in.strength)
 		return end
 	case d.lines[j].mark == markSent && d.lines[j].depth == d.lines[i].depth:
-		return d.history(after, d.unmarkedEnd(i, j), in)
+		return d.history(after, d.unmarkedEnd(j), in)
 	case d.deeper(i, j):
 		return d.history(after, d.runEnd(j), in)
 	case d.lines[i].quoted():
@@ -104,18 +113,12 @@ func (d *doc) deeper(i, j int) bool {
 	return b.depth > a.depth || b.mark == markSent || b.mark == markQuote && a.mark != markQuote
 }
 
-// unmarkedEnd is the end of our words, quoted without marks from line j on,
-// below the introduction in line i. Below them stands older history, unless the
-// author wrote nothing above, or has answers between our words.
-func (d *doc) unmarkedEnd(i, j int) int {
+// unmarkedEnd is the end of our words, quoted without marks from line j on.
+// Below them stands older history, unless the author wrote nothing above, or
+// has answers between our words.
+func (d *doc) unmarkedEnd(j int) int {
 	end := d.runEnd(j)
-	last := end
-	for k := end; k < len(d.lines); k++ {
-		if d.lines[k].mark == markSent {
-			last = k + 1
-		}
-	}
-	if last > end || d.prevOwn(i) < 0 {
+	if d.final > end || !d.seen {
 		return end
 	}
 	return len(d.lines)
@@ -127,6 +130,17 @@ func (d *doc) history(from, to int, in introduction) int {
 	return to
 }
 
+// forwardedElement takes the lines of an element that holds a forwarded mail,
+// whatever its title says.
+func (d *doc) forwardedElement(i int) int {
+	end := i
+	for end < len(d.lines) && (d.lines[end].mark == markForward || d.lines[end].blank() || d.lines[end].quoted()) {
+		end++
+	}
+	d.set(i, end, Forwarded, "client", .95)
+	return end
+}
+
 // forwardEnd is where a forwarded mail ends: at the end, unless it is marked as
 // a quote and the author's words follow.
 func (d *doc) forwardEnd(title, j int) int {
@@ -134,16 +148,6 @@ func (d *doc) forwardEnd(title, j int) int {
 		return d.runEnd(j)
 	}
 	return len(d.lines)
-}
-
-// prevOwn is the last line of the author's before i, or -1.
-func (d *doc) prevOwn(i int) int {
-	for i--; i >= 0; i-- {
-		if d.lines[i].own() {
-			return i
-		}
-	}
-	return -1
 }
 
 // absorbRule takes drawn lines above an introduction with it.
@@ -173,11 +177,21 @@ func (d *doc) fromHere(i int) int {
 	}
 	d.absorbRule(i)
 	if b, ok := d.headerOnly(j); ok {
-		d.set(i, b.last+1, Attribution, "client", .97)
-		i = b.last + 1
+		if !d.passedOn || d.us {
+			d.set(i, b.last+1, Attribution, "client", .97)
+			i = b.last + 1
+		}
 	}
-	d.set(i, len(d.lines), Quote, "client", .97)
-	return len(d.lines)
+	end := len(d.lines)
+	if j = d.nextText(i); j < end && d.lines[j].mark == markSent {
+		end = d.unmarkedEnd(j)
+	}
+	if d.passedOn && !d.us {
+		d.set(i, end, Forwarded, "client", .97)
+		return end
+	}
+	d.set(i, end, Quote, "client", .97)
+	return end
 }
 
 // runEnd is the end of a run of quoted lines that begins in line i: blank lines
@@ -223,6 +237,9 @@ func (d *doc) remnant(j int, seen bool) bool {
 // left open ("") here; settle decides when all of the mail is known.
 func (d *doc) quotedRun(i int) int {
 	end := d.runEnd(i)
+	for i > 0 && d.lines[i-1].kind == "" && d.lines[i-1].blank() && d.lines[i-1].depth > 0 {
+		i-- // empty marked lines above
+	}
 	strength, reason := 0.0, ""
 	switch m := d.lines[i].mark; {
 	case m == markSent:
@@ -262,13 +279,13 @@ const undecided Kind = "undecided"
 // all of the author's words they are what he answers; between his words they
 // are his own quotation, unless the mail is interleaved.
 func (d *doc) settle() {
-	history := false
+	own, history := false, false
+	below := d.below()
 	for i := 0; i < len(d.lines); {
 		l := &d.lines[i]
-		if l.kind == Quote || l.kind == Attribution {
-			history = true
-		}
 		if l.kind != undecided {
+			own = own || l.own()
+			history = history || l.kind == Quote || l.kind == Attribution
 			i++
 			continue
 		}
@@ -276,45 +293,40 @@ func (d *doc) settle() {
 		for end < len(d.lines) && d.lines[end].kind == undecided {
 			end++
 		}
-		before, after := d.prevOwn(i) >= 0, d.ownFrom(end)
-		followed := end < len(d.lines) && d.historyFrom(end)
+		next := below[end]
 		switch {
 		case history:
 			d.set(i, end, Quote, "quote marks below history", .7)
-		case l.mark == markButton:
+		case l.mark == markButton, own && next != nothing:
 			d.set(i, end, "", "", 0)
-		case before && !after && !followed, !before && after:
+			own = true
+		case own != (next == ownBelow):
 			d.set(i, end, Quote, "quote marks", .6)
-		case !before && !after:
-			d.set(i, end, Quote, "quote marks", .3)
 		default:
-			d.set(i, end, "", "", 0)
+			d.set(i, end, Quote, "quote marks", .3)
 		}
 		i = end
 	}
 }
 
-// ownFrom tells whether the author has words at or below line i, above any
-// further history.
-func (d *doc) ownFrom(i int) bool {
-	for ; i < len(d.lines); i++ {
-		l := &d.lines[i]
-		if l.own() {
-			return true
-		}
-		if l.kind == Quote || l.kind == Attribution {
-			return false
-		}
-	}
-	return false
-}
+// What comes first at or below a line.
+const (
+	nothing = iota
+	ownBelow
+	historyBelow
+)
 
-// historyFrom tells whether history is below line i.
-func (d *doc) historyFrom(i int) bool {
-	for ; i < len(d.lines); i++ {
-		if k := d.lines[i].kind; k == Quote || k == Attribution {
-			return true
+// below says for each line what comes first from there on.
+func (d *doc) below() []uint8 {
+	out := make([]uint8, len(d.lines)+1)
+	for i := len(d.lines) - 1; i >= 0; i-- {
+		out[i] = out[i+1]
+		switch l := &d.lines[i]; {
+		case l.own():
+			out[i] = ownBelow
+		case l.kind == Quote || l.kind == Attribution:
+			out[i] = historyBelow
 		}
 	}
-	return false
+	return out
 }

@@ -161,10 +161,31 @@ func (e *evidence) cover(d *doc) {
 			for ; i < end; i++ {
 				if d.lines[i].mark != markFrom {
 					d.lines[i].mark = markSent
+					d.final = i + 1
 				}
 			}
 		}
 		i = max(end, i+1)
+	}
+	d.answersInside()
+}
+
+// answersInside gives back to the author what stands between our words in an
+// element that a mail program made for history: he wrote into the quoted mail.
+func (d *doc) answersInside() {
+	first := 0
+	for first < d.final && d.lines[first].mark != markSent {
+		first++
+	}
+	found := false
+	for i := first; i < len(d.lines); i++ {
+		l := &d.lines[i]
+		if i >= d.final && (!found || l.label != fieldNone || l.depth > d.lines[first].depth) {
+			return // older history, unless the last answer stands there
+		}
+		if l.mark == markQuote && l.words > 0 && l.sent == 0 {
+			l.mark, found = markNone, true
+		}
 	}
 }
 

@@ -4,7 +4,8 @@ import "strings"
 
 // A token is a word, number or mark of a folded line.
 type token struct {
-	start, end int // bytes of the folded line
+	text       string // folded
+	start, end int    // bytes of the folded line
 	what       tokenKind
 	langs      langSet // of an opener or a verb
 	opener     bool    // may begin an attribution
@@ -24,36 +25,36 @@ const (
 	tokMark // any other punctuation
 )
 
-// tokens splits a folded line. It looks at each byte a bounded number of times.
-func (lx *lexicon) tokens(s string) []token {
-	out := make([]token, 0, 24)
+// tokens splits a folded line and appends to out. It looks at each byte a
+// bounded number of times.
+func (lx *lexicon) tokens(out []token, s string) []token {
+	noMail := 0 // no address begins before
 	for i := 0; i < len(s); {
 		c := s[i]
-		switch {
-		case c == ' ':
+		if c == ' ' {
 			i++
 			continue
+		}
+		t := token{start: i, end: i + 1, what: tokMark}
+		if i >= noMail && (isDigit(c) || isLetter(c) && c < 0x80) {
+			if end, ok := mailEnd(s, i); ok {
+				t.end, t.what = end, tokMail
+			} else {
+				noMail = end
+			}
+		}
+		switch {
+		case t.what == tokMail:
 		case c == ':':
-			out = append(out, token{start: i, end: i + 1, what: tokColon})
-			i++
-			continue
-		}
-		end, at := mailEnd(s, i)
-		switch {
-		case at:
-			out = append(out, token{start: i, end: end, what: tokMail})
+			t.what = tokColon
 		case isDigit(c):
-			var k tokenKind
-			end, k = numberEnd(s, i)
-			out = append(out, token{start: i, end: end, what: k})
+			t.end, t.what = numberEnd(s, i)
 		case isLetter(c):
-			end = wordEnd(s, i)
-			out = append(out, lx.word(s, i, end))
-		default:
-			end = i + 1
-			out = append(out, token{start: i, end: end, what: tokMark})
+			t = lx.word(s, i, wordEnd(s, i))
 		}
-		i = end
+		t.text = s[t.start:t.end]
+		out = append(out, t)
+		i = t.end
 	}
 	return out
 }
@@ -131,8 +132,9 @@ func numberEnd(s string, i int) (int, tokenKind) {
 	return j, tokNumber
 }
 
+// isYear knows the years of our time in the Gregorian, Thai and Persian calendars.
 func isYear(s string) bool {
-	return len(s) == 4 && (strings.HasPrefix(s, "19") || strings.HasPrefix(s, "20"))
+	return len(s) == 4 && (s[:2] == "20" || s[:2] == "19" || s[:2] == "25" || s[:2] == "14")
 }
 
 // wordEnd finds the end of a word, apostrophes and hyphens inside it included.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/postern-chat/postern/sandbox/mailbox"
@@ -20,7 +22,8 @@ import (
 
 // Config says where the gateway is and how the world behaves.
 type Config struct {
-	// GatewayURL is where the gateway answers, without a slash at its end.
+	// GatewayURL is where the gateway answers, without a slash at its end. It may be
+	// empty: a world without a gateway serves the tests of other programs.
 	GatewayURL string
 	// Seed makes ids, tokens and chances repeatable; 0 draws one.
 	Seed int64
@@ -30,22 +33,50 @@ type Config struct {
 	PageAddr string
 	// SMTPAddr is where mail is taken; default Host and any free port.
 	SMTPAddr string
+	// IMAPAddr is where mail is read; default Host and any free port.
+	IMAPAddr string
+	// Hooks are where the emulators post from the start, when there is no GatewayURL or
+	// elsewhere than there. Connect says so later.
+	Hooks Hooks
+	// Domain is the one that mail is sent from; default mg.postern.example.
+	Domain string
 	// Empty leaves out the people and the channel of the story.
 	Empty  bool
 	Logger *slog.Logger
+}
+
+// Hooks are the URLs that the emulators post to. An empty one is the gateway's; without
+// a gateway nothing is posted there.
+type Hooks struct {
+	Sendbird string // every webhook of the chat
+	Inbound  string // Mailgun's route for all mail to the domain; raw if it ends in /mime, else parsed
+	Events   string // Mailgun's webhooks: delivered, opened, failed ...
+}
+
+// below fills in the gateway's paths.
+func (h Hooks) below(gateway string) Hooks {
+	if gateway == "" {
+		return h
+	}
+	return Hooks{
+		Sendbird: cmp.Or(h.Sendbird, gateway+"/hooks/sendbird"),
+		Inbound:  cmp.Or(h.Inbound, gateway+"/hooks/mailgun/inbound/mime"),
+		Events:   cmp.Or(h.Events, gateway+"/hooks/mailgun/events"),
+	}
 }
 
 // Addresses is everything somebody needs who wants to use the world: what `postern
 // sandbox --headless` prints.
 type Addresses struct {
 	Page        string `json:"page,omitempty"` // where a newcomer plays
-	Gateway     string `json:"gateway"`
+	Gateway     string `json:"gateway,omitempty"`
 	SendbirdAPI string `json:"sendbird_api"` // Platform API, with /v3
 	Sendbird    string `json:"sendbird"`     // its control plane is at /_emulator/
 	MailgunAPI  string `json:"mailgun_api"`  // without a version
 	Mailgun     string `json:"mailgun"`      // its control plane is at /_emulator/
 	Mailboxes   string `json:"mailboxes"`    // everybody's mail as JSON
 	SMTP        string `json:"smtp"`         // host:port; whatever is mailed to a reply address arrives
+	IMAP        string `json:"imap"`         // host:port; read as anybody of the cast, with any password
 	AppID       string `json:"app_id"`
 	APIToken    string `json:"api_token"`
 	Domain      string `json:"domain"`
@@ -57,21 +88,27 @@ type Addresses struct {
 	Seed        int64  `json:"seed"`
 }
 
-// domain is reserved for examples (RFC 2606): nothing of the sandbox can reach anybody.
-const domain = "mg.postern.example"
+// defaultDomain is reserved for examples (RFC 2606): nothing of the sandbox can reach
+// anybody.
+const defaultDomain = "mg.postern.example"
 
 // World is a running world. Close it.
 type World struct {
 	Addresses
-	Chat      *sendbird.Server
-	Mail      *mailgun.Server
-	People    *mailbox.Server
+	Chat   *sendbird.Server
+	Mail   *mailgun.Server
+	People *mailbox.Server
+	// Quiet is the gateway's quiet window, for a hint on the page: 2 s unless set
+	// before ServePage.
+	Quiet time.Duration
 
 	cfg     Config
 	client  *http.Client
 	page    net.Listener
 	servers []*http.Server
 	closers []func() error
+
+	mu sync.Mutex // guards Channel once the page is served
 }
 
 // Start starts a world on loopback. The gateway need not answer yet.
@@ -85,17 +122,21 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	if cfg.Seed == 0 {
 		cfg.Seed = time.Now().UnixNano() & 0x7fffffff
 	}
-	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}}
+	cfg.Hooks = cfg.Hooks.below(cfg.GatewayURL)
+	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}, Quiet: 2 * time.Second}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	w.Gateway, w.Domain, w.Seed = cfg.GatewayURL, domain, cfg.Seed
+	w.Gateway, w.Domain, w.Seed = cfg.GatewayURL, cmp.Or(cfg.Domain, defaultDomain), cfg.Seed
 	if err := w.startChat(); err != nil {
 		return w, err
 	}
 	if err := w.startMail(); err != nil {
+		return w, err
+	}
+	if err := w.Connect(cfg.Hooks); err != nil {
 		return w, err
 	}
 	if w.page, err = w.listen(cfg.PageAddr); err != nil {
@@ -123,10 +164,30 @@ func (w *World) serve(ln net.Listener, h http.Handler) string {
 	return "http://" + ln.Addr().String()
 }
 
+// Connect points the emulators at whoever should hear of what happens; nothing that
+// happened before is told. Each of Mailgun's hooks that is given is one more, beside
+// those it has; of Sendbird's there is one. A reset of an emulator forgets them; it
+// goes back to Config.Hooks at Sendbird, and to none at Mailgun.
+func (w *World) Connect(h Hooks) error {
+	if h.Sendbird != "" {
+		w.Chat.SetWebhook(chatHook(h.Sendbird))
+	}
+	if h.Events != "" {
+		w.Mail.AddWebhook(w.Domain, h.Events)
+	}
+	if h.Inbound == "" {
+		return nil
+	}
+	_, err := w.Mail.AddRoute(0, `match_recipient(".*@`+w.Domain+`")`, `forward("`+h.Inbound+`")`, "stop()")
+	return err
+}
+
+func chatHook(to string) sendbird.Webhook { return sendbird.Webhook{URL: to, IncludeMembers: true} }
+
 func (w *World) startChat() error {
 	chat, err := sendbird.New(sendbird.Config{
 		Seed: w.cfg.Seed, Logger: w.cfg.Logger,
-		Webhook: sendbird.Webhook{URL: w.Gateway + "/hooks/sendbird", IncludeMembers: true},
+		Webhook: chatHook(w.cfg.Hooks.Sendbird), // here, so that a reset goes back to it
 	})
 	if err != nil {
 		return err
@@ -152,9 +213,11 @@ func (w *World) startMail() error {
 	w.SendingKey, w.AccountKey, w.SigningKey = "key-sandbox-sending", "key-sandbox-account", "key-sandbox-signing"
 	var boxes *mailbox.Server
 	w.Mail, err = mailgun.New(mailgun.Config{
-		Domains: []string{domain}, AccountKey: w.AccountKey, SendingKey: w.SendingKey, SigningKey: w.SigningKey,
+		Domains: []string{w.Domain}, AccountKey: w.AccountKey, SendingKey: w.SendingKey, SigningKey: w.SigningKey,
 		Seed: uint64(w.cfg.Seed), PublicURL: w.Mailgun, Logger: w.cfg.Logger, Timing: mailgun.Timing{Compress: 60},
-		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error { return boxes.Deliver(ctx, from, to, raw) },
+		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error {
+			return boxes.Deliver(ctx, from, to, raw)
+		},
 	})
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -165,10 +228,6 @@ func (w *World) startMail() error {
 	}
 	w.People, w.closers = boxes, append(w.closers, boxes.Close)
 	w.serve(ln, w.Mail.Handler())
-	if _, err := w.Mail.AddRoute(0, `match_recipient(".*@`+domain+`")`, `forward("`+w.Gateway+`/hooks/mailgun/inbound/mime")`, "stop()"); err != nil {
-		return err
-	}
-	w.Mail.AddWebhook(domain, w.Gateway+"/hooks/mailgun/events")
 	return w.startMailboxes(boxes)
 }
 
@@ -184,6 +243,12 @@ func (w *World) startMailboxes(boxes *mailbox.Server) error {
 	}
 	w.SMTP = smtp.Addr().String()
 	go func() { _ = boxes.ServeSMTP(smtp) }() // ends with Close
+	imap, err := w.listen(w.cfg.IMAPAddr)
+	if err != nil {
+		return err
+	}
+	w.IMAP = imap.Addr().String()
+	go func() { _ = boxes.ServeIMAP(imap) }() // ends with Close
 	return nil
 }
 
@@ -198,6 +263,11 @@ func (w *World) tellStory(ctx context.Context) error {
 			w.People.Open(p.Address, p.Name)
 		}
 	}
+	return w.openChannel(ctx)
+}
+
+// openChannel makes the channel of the story and sees who is there: Ana, and nobody else.
+func (w *World) openChannel(ctx context.Context) error {
 	var made struct {
 		URL string `json:"channel_url"`
 	}
@@ -205,8 +275,15 @@ func (w *World) tellStory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.mu.Lock()
 	w.Channel = made.URL
-	return w.Chat.SetPresence("ana", true)
+	w.mu.Unlock()
+	for _, p := range Cast() {
+		if err := w.Chat.SetPresence(p.ID, p.ID == "ana"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Person is somebody of the story.
@@ -232,12 +309,25 @@ func (w *World) Introduce(ctx context.Context) error {
 	return nil
 }
 
+// call asks the Platform API.
 func (w *World) call(ctx context.Context, method, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	return w.json(ctx, method, w.SendbirdAPI+path, in, out)
+}
+
+// act has somebody in the chat do something, by the emulator's control plane.
+func (w *World) act(ctx context.Context, method, path string, in, out any) error {
+	return w.json(ctx, method, w.Sendbird+"/_emulator"+path, in, out)
+}
+
+func (w *World) json(ctx context.Context, method, to string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
 	}
-	return w.do(ctx, method, w.SendbirdAPI+path, body, "Api-Token", w.APIToken, out)
+	return w.do(ctx, method, to, body, "Api-Token", w.APIToken, out)
 }
 
 func (w *World) do(ctx context.Context, method, to string, body []byte, header, value string, out any) error {

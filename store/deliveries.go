@@ -154,11 +154,7 @@ func (tx *Tx) DeliveryByMessageID(id string) (d Delivery, ok bool, err error) {
 }
 
 func (tx *Tx) delivery(where, arg string) (d Delivery, ok bool, err error) {
-	rows, err := tx.query(`SELECT `+deliveryColumns+` WHERE `+where, arg)
-	if err != nil {
-		return d, false, err
-	}
-	ds, err := collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
+	ds, err := all(tx, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) }, `SELECT `+deliveryColumns+` WHERE `+where, arg)
 	if err != nil || len(ds) == 0 {
 		return d, false, err
 	}

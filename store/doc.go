@@ -10,6 +10,10 @@
 // differs; everything else is one set of statements. All writes pass through
 // writers that gather what waits and commit it once (group commit), so a function
 // given to Do may run more than once and must only write through its Tx.
+// What functions do to lanes is written at the end of their group, all lanes' rows
+// locked in one order; on PostgreSQL a group of arrivals is one statement. An
+// operation that fails is undone alone, a group that met another transaction or lost
+// its connection is tried again. Strings are made fit for both databases on their way.
 //
 // A lane is a row while it has open jobs. Its due_at says when it wants a worker; a
 // lease is nothing but a due_at in the future together with a fence, the token

@@ -109,31 +109,32 @@ SELECT id, lane, kind, event_id, args, attempts, ?, ? FROM jobs WHERE id = ? ON 
 // waits for has come. A lane that is being worked is due at once when it is given
 // back, if a job of this kind is first then: its owner may have looked too early.
 func (tx *Tx) Poke(lane, kind string) error {
-	lane, kind = text(lane), text(kind)
-	// The lane's row first, as everywhere.
-	var fence, id int64
-	ok, err := tx.one(`SELECT fence FROM lanes WHERE lane = ?`+tx.w.s.dialect.lock(), []any{lane}, &fence)
-	if err != nil || !ok {
-		return err
-	}
-	if fence != 0 {
-		if h, ok := tx.held[lane]; ok {
-			h.poked = kind
-			tx.held[lane] = h
-		}
-		_, err := tx.exec(`UPDATE lanes SET poked = ? WHERE lane = ?`, kind, lane)
-		return err
-	}
-	var head string
-	ok, err = tx.one(`SELECT id, kind FROM jobs WHERE lane = ? ORDER BY id LIMIT 1`, []any{lane}, &id, &head)
-	if err != nil || !ok || head != kind {
-		return err
-	}
-	if _, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE id = ?`, tx.now, tx.now, id); err != nil {
-		return err
-	}
+	tx.poked = append(tx.poked, poke{lane: text(lane), kind: text(kind)})
+	tx.touched = true
 	tx.committed(tx.w.s.added)
-	_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ?`, tx.now, tx.now, lane)
+	return nil
+}
+
+// poke does it. The lane's row is locked.
+func (tx *Tx) poke(p poke) error {
+	h, ok := tx.held[p.lane]
+	if !ok {
+		return nil
+	}
+	if h.fence != 0 {
+		h.poked = p.kind
+		tx.held[p.lane] = h
+		_, err := tx.exec(`UPDATE lanes SET poked = ? WHERE lane = ?`, p.kind, p.lane)
+		return err
+	}
+	head, ok, err := tx.first(p.lane)
+	if err != nil || !ok || head.Kind != p.kind {
+		return err
+	}
+	if _, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE id = ?`, tx.now, tx.now, head.ID); err != nil {
+		return err
+	}
+	_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ?`, tx.now, tx.now, p.lane)
 	return err
 }
 

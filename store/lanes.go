@@ -229,9 +229,7 @@ func (s *Store) Finish(ctx context.Context, l *Lease, fn func(tx *Tx) error) err
 				return err
 			}
 		}
-		h := tx.held[l.Lane]
-		h.fence = 0
-		tx.held[l.Lane], tx.released, tx.touched = h, append(tx.released, l.Lane), true
+		tx.released, tx.touched = append(tx.released, l.Lane), true
 		tx.committed(tx.w.s.signal)
 		return nil
 	})
@@ -268,7 +266,6 @@ func dueOf(head laneHead, poked string, now int64) (due, limit int64) {
 
 // laneHead is the first job of a lane, as far as it decides when the lane is due.
 type laneHead struct {
-	id       int64
 	kind     string
 	due, cap int64
 	latest   int64 // due_at of the jobs behind it, if its quiet window is open

@@ -120,6 +120,15 @@ func (s *Store) Notes(ctx context.Context, after int64, limit int) ([]Note, erro
 	return collect(rows, scanNote)
 }
 
+// LastNotes lists the newest notes, newest first.
+func (s *Store) LastNotes(ctx context.Context, limit int) ([]Note, error) {
+	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes ORDER BY id DESC LIMIT ?`, limit)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanNote)
+}
+
 func scanNote(rows *sql.Rows) (n Note, err error) {
 	var when int64
 	err = rows.Scan(&n.ID, &when, &n.What, &n.Why, &n.Channel, &n.User, &n.Ref, &n.Ref2, &n.Detail)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/postern-chat/postern"
 )
@@ -119,8 +120,8 @@ type Participant struct {
 	Revoked bool // his reply address is no longer taken
 	// ReadAt is what the platform told of his reading in the chat itself.
 	ReadAt int64
-	// OwnReadAt is when we last moved his read mark; what the platform tells of that
-	// moment is our own echo.
+	// OwnReadAt is when we last moved his read mark: what the platform tells of moments
+	// up to then may be our own echo. It lies ahead while a call may be under way.
 	OwnReadAt int64
 	// OwnReadUpto and OwnDeliveredUpto are the creation time of the newest message
 	// that our marks were meant to cover.
@@ -141,8 +142,9 @@ func (id *signed) Scan(v any) error {
 	return nil
 }
 
-const participantColumns = `p.id, p.user_id, p.muted_at, p.revoked_at, p.read_at, p.own_read_at, p.own_read_upto, p.own_delivered_upto,
- c.id, c.platform, c.channel, c.name, c.subject, c.root_id FROM participants p JOIN conversations c ON c.id = p.conversation_id`
+const participantColumns = `p.id, p.user_id, p.muted_at, p.revoked_at, COALESCE(r.read_at, 0), p.own_read_at, p.own_read_upto, p.own_delivered_upto,
+ c.id, c.platform, c.channel, c.name, c.subject, c.root_id FROM participants p JOIN conversations c ON c.id = p.conversation_id
+ LEFT JOIN reads r ON r.platform = c.platform AND r.channel = c.channel AND r.user_id = p.user_id`
 
 func (p *Participant) dest(muted, revoked *int64) []any {
 	return []any{(*signed)(&p.ID), &p.User, muted, revoked, &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
@@ -248,17 +250,33 @@ func (s *Store) Revoke(ctx context.Context, id postern.ParticipantID) error {
 	})
 }
 
-// SawRead keeps what the platform told of a user's reading. Somebody who never got a
-// mail is no participant and is not kept.
+// SawRead keeps what the platform told of a user's reading; the latest counts.
 func (tx *Tx) SawRead(platform string, ch postern.ChannelID, r postern.ReadMark) error {
-	_, err := tx.exec(`UPDATE participants SET read_at = ? WHERE user_id = ? AND read_at < ?
- AND conversation_id = (SELECT id FROM conversations WHERE platform = ? AND channel = ?)`,
-		ms(r.At), string(r.User), ms(r.At), platform, string(ch))
+	_, err := tx.exec(`INSERT INTO reads (platform, channel, user_id, read_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (platform, channel, user_id) DO UPDATE SET read_at = excluded.read_at WHERE reads.read_at < excluded.read_at`,
+		platform, string(ch), string(r.User), ms(r.At))
+	return err
+}
+
+// ReadAt tells up to when a user has read a channel, as the platform told, in ms; 0 if
+// it never did.
+func (s *Store) ReadAt(ctx context.Context, platform string, ch postern.ChannelID, user postern.UserID) (read int64, err error) {
+	_, err = s.one(ctx, `SELECT read_at FROM reads WHERE platform = ? AND channel = ? AND user_id = ?`, []any{platform, string(ch), string(user)}, &read)
+	return read, err
+}
+
+// maxMarking is how long after its beginning a call that moves a read mark may still
+// take effect, if we never hear of its end.
+const maxMarking = 10 * time.Minute
+
+// Marking keeps that a call begins that moves a participant's read mark. Marked ends it.
+func (tx *Tx) Marking(id postern.ParticipantID) error {
+	_, err := tx.exec(`UPDATE participants SET own_read_at = ? WHERE id = ?`, tx.now+maxMarking.Milliseconds(), int64(id))
 	return err
 }
 
 // Marked keeps that we moved a participant's marks: over messages up to upto. What was
-// covered stays so.
+// covered stays so. With an upto of 0 the mark was not moved.
 func (tx *Tx) Marked(id postern.ParticipantID, read bool, upto int64) error {
 	q := `UPDATE participants SET own_delivered_upto = ? WHERE id = ? AND own_delivered_upto < ?`
 	args := []any{upto, int64(id), upto}

@@ -60,7 +60,6 @@ func (postgres) rebind(query string) string { return numbered(query) }
 // it waited for a lane's row, whatever the server's default is.
 func (postgres) begin() string { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
 func (postgres) alone() bool   { return true }
-func (postgres) lock() string  { return " FOR UPDATE" }
 
 func (postgres) alive(c *sql.Conn) bool {
 	alive := false
@@ -87,12 +86,19 @@ func ownFaultPostgres(err error) bool {
 	return false
 }
 
+// conflictPostgres tells whether other transactions were in the way: a deadlock, or a
+// wait for a lock that took too long.
+func conflictPostgres(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001" || e.Code == "55P03")
+}
+
 // recordAll does everything in one statement, hence one round trip and no BEGIN:
 // events, in order of key so that two groups never wait for each other's keys
 // crosswise; then for those that were new the lanes, in order too; then, when all
 // lanes' rows are locked, the jobs, so that ids within a lane become visible in order.
 const recordAll = `WITH input AS MATERIALIZED (
- SELECT nextval(pg_get_serial_sequence('events', 'id')) AS id, t.*
+ SELECT nextval('events_id_seq') AS id, t.*
  FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, n)
 ), stored AS (
  INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref)
@@ -222,7 +228,11 @@ SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON
 	return err
 }
 
-func (postgres) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
+func (postgres) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
+	query := `SELECT lane, fence, poked FROM lanes WHERE lane = ANY(?::text[])`
+	if lock {
+		query += ` ORDER BY lane COLLATE "C" FOR UPDATE`
+	}
 	held := make(map[string]heldLane, len(lanes))
 	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
 		var lane string
@@ -230,7 +240,7 @@ func (postgres) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
 		err = r.Scan(&lane, &h.fence, &h.poked)
 		held[lane] = h
 		return struct{}{}, err
-	}, `SELECT lane, fence, poked FROM lanes WHERE lane = ANY(?::text[]) ORDER BY lane COLLATE "C" FOR UPDATE`, lanes)
+	}, query, lanes)
 	return held, err
 }
 

@@ -3,6 +3,7 @@
 package store_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,59 @@ func ownerOf(t *testing.T, file string) *syscall.Credential {
 	}
 	st := info.Sys().(*syscall.Stat_t)
 	return &syscall.Credential{Uid: st.Uid, Gid: st.Gid}
+}
+
+// The trap of release, step by step: a lane is given back while somebody else, whose
+// transaction is open, has added to it. Release must wait for him, and then see what
+// he added.
+func TestPostgresReleaseWaits(t *testing.T) {
+	dsn := pgtest.Start(t, pgtest.NoFsync())
+	s, err := store.Open(t.Context(), store.Config{Database: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "a"}}}); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := s.Claim(t.Context(), 1)
+	if err != nil || len(leases) != 1 {
+		t.Fatal(leases, err)
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`BEGIN`)
+	exec(`INSERT INTO lanes (lane, due_at, cap_at) VALUES ('l', 1, 1) ON CONFLICT (lane) DO UPDATE SET due_at = lanes.due_at`)
+	exec(`INSERT INTO jobs (lane, kind, due_at, cap_at, added_at) VALUES ('l', 'b', 1, 1, 1)`)
+	finished := make(chan error, 1)
+	go func() {
+		finished <- s.Finish(context.Background(), leases[0], func(tx *store.Tx) error { return tx.Done(leases[0].Jobs...) })
+	}()
+	for waits := false; !waits; {
+		if len(finished) > 0 {
+			t.Fatal("release did not wait")
+		}
+		if err := conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)`).Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`COMMIT`)
+	if err := <-finished; err != nil {
+		t.Fatal(err)
+	}
+	leases, err = s.Claim(t.Context(), 1)
+	if err != nil || len(leases) != 1 || len(leases[0].Jobs) != 1 || leases[0].Jobs[0].Kind != "b" {
+		t.Fatalf("what was added is lost: %+v, %v", leases, err)
+	}
 }
 
 // A program may be older than the database: the next version runs beside it.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"iter"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +35,7 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 	// The lease logic below is right for one process only.
 	unlock, err := lockFile(file + ".lock")
 	if errors.Is(err, errLocked) {
-		return postern.Errorf(postern.Denied, "store.open", "%s is in use by another process", file)
+		return postern.Errorf(postern.Denied, "store.open", "%s is in use by another process", file).Because(postern.CauseBusy)
 	}
 	if err != nil {
 		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
@@ -44,7 +46,9 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
 	}
 	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
-	if s.wdb, err = s.openPool(dsn, 1); err != nil {
+	// A checkpoint every 16 MB: pages of the lanes, which change all the time, are then
+	// copied once for many changes. As much of the indexes stays in the writer's memory.
+	if s.wdb, err = s.openPool(dsn+"&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)", 1); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.wdb, "sqlite3", "migrations/sqlite"); err != nil {
@@ -90,7 +94,6 @@ func (s *Store) openPool(dsn string, n int) (*sql.DB, error) {
 func (sqlite) rebind(query string) string { return query }
 func (sqlite) begin() string              { return "BEGIN IMMEDIATE" }
 func (sqlite) alone() bool                { return false }
-func (sqlite) lock() string               { return "" }
 
 // alive: a database that is a file has no connection to lose; whatever is wrong with
 // it shows in the next ROLLBACK.
@@ -110,47 +113,87 @@ func ownFaultSQLite(err error) bool {
 }
 
 func (d sqlite) record(tx *Tx, in []*arrival) error {
-	for _, a := range in {
-		a.duplicate, a.replayed = false, false
-		if err := d.recordOne(tx, a); err != nil {
+	if err := d.number(tx, in); err != nil {
+		return err
+	}
+	for part := range parts(in) {
+		if err := d.recordPart(tx, part); err != nil {
 			return err
 		}
 	}
-	return d.add(tx, jobsOf(in, tx.now))
+	jobs := jobsOf(in, tx.now)
+	slices.SortStableFunc(jobs, laneOrder)
+	if err := d.add(tx, jobs); err != nil {
+		return err
+	}
+	return noteArrivals(tx, in)
 }
 
-func (sqlite) recordOne(tx *Tx, a *arrival) error {
-	st, err := tx.w.prepared(tx.ctx, `INSERT INTO events (source, dedup, digest, received_at, body, content, content_ref) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-	if err != nil {
-		return tx.fail(err)
+// number gives arrivals their ids, above all there ever were.
+func (sqlite) number(tx *Tx, in []*arrival) error {
+	var last int64
+	if _, err := tx.one(`SELECT seq FROM sqlite_sequence WHERE name = 'events'`, nil, &last); err != nil {
+		return err
 	}
-	res, err := st.ExecContext(tx.ctx, a.Source, nullable(a.Dedup), a.Digest, tx.now, a.Body, a.Content, a.Ref)
-	if err != nil {
-		return tx.fail(err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		var id int64
-		var digest []byte
-		if _, err := tx.one(`SELECT id, digest FROM events WHERE dedup = ?`, []any{a.Dedup}, &id, &digest); err != nil {
-			return err
-		}
-		a.repeated(id, digest)
-		return nil
-	}
-	if a.id, err = res.LastInsertId(); err != nil {
-		return tx.fail(err)
-	}
-	for _, n := range a.Notes {
-		if err := tx.Note(n.of(a.id)); err != nil {
-			return err
-		}
+	for i, a := range in {
+		a.id, a.duplicate, a.replayed = last+int64(i)+1, false, false
 	}
 	return nil
 }
 
-func (sqlite) hold(tx *Tx, lanes []string) (map[string]heldLane, error) {
+func (sqlite) recordPart(tx *Tx, in []*arrival) error {
+	args := make([]any, 0, 8*len(in))
+	for _, a := range in {
+		args = append(args, a.id, a.Source, nullable(a.Dedup), a.Digest, tx.now, a.Body, a.Content, a.Ref)
+	}
+	n, err := tx.exec(rows(len(in), `INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref) VALUES `, 8, ` ON CONFLICT DO NOTHING`), args...)
+	if err != nil || int(n) == len(in) {
+		return err
+	}
+	for _, a := range in {
+		var id int64
+		var digest []byte
+		if stored, err := tx.one(`SELECT id FROM events WHERE id = ?`, []any{a.id}, &id); err != nil || stored {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := tx.one(`SELECT id, digest FROM events WHERE dedup = ?`, []any{a.Dedup}, &id, &digest); err != nil {
+			return err
+		}
+		a.repeated(id, digest)
+	}
+	return nil
+}
+
+// parts cuts what is to be inserted into pieces of few lengths, for which statements
+// are prepared. A statement for many rows costs far less than one for each.
+func parts[T any](list []T) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for _, n := range []int{32, 8, 1} {
+			for ; len(list) >= n; list = list[n:] {
+				if !yield(list[:n:n]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// rows makes an INSERT of n rows.
+func rows(n int, head string, columns int, tail string) string {
+	return head + strings.Repeat(in(columns)+", ", n-1) + in(columns) + tail
+}
+
+// hold locks nothing, there is one writer, and so reads no lane twice.
+func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
 	held := make(map[string]heldLane, len(lanes))
 	for _, lane := range lanes {
+		if h, ok := tx.held[lane]; ok && lock {
+			held[lane] = h
+			continue
+		}
 		var h heldLane
 		ok, err := tx.one(`SELECT fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &h.fence, &h.poked)
 		if err != nil {
@@ -173,14 +216,18 @@ func (sqlite) finish(tx *Tx, jobs []int64) error {
 }
 
 func (sqlite) add(tx *Tx, jobs []laneJob) error {
-	for _, j := range jobs {
-		_, err := tx.exec(`INSERT INTO lanes (lane, due_at, cap_at) VALUES (?, ?, ?)
-ON CONFLICT (lane) DO UPDATE SET due_at = MIN(lanes.cap_at, MAX(lanes.due_at, excluded.due_at))`, j.Lane, j.due, j.cap)
+	for part := range parts(jobs) {
+		lanes, rest := make([]any, 0, 3*len(part)), make([]any, 0, 7*len(part))
+		for _, j := range part {
+			lanes = append(lanes, j.Lane, j.due, j.cap)
+			rest = append(rest, j.Lane, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
+		}
+		_, err := tx.exec(rows(len(part), `INSERT INTO lanes (lane, due_at, cap_at) VALUES `, 3, `
+ON CONFLICT (lane) DO UPDATE SET due_at = MIN(lanes.cap_at, MAX(lanes.due_at, excluded.due_at))`), lanes...)
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(`INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			j.Lane, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
+		_, err = tx.exec(rows(len(part), `INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at) VALUES `, 7, ``), rest...)
 		if err != nil {
 			return err
 		}

@@ -53,12 +53,12 @@ type dialect interface {
 	rebind(query string) string
 	// begin is the statement that opens a writing transaction.
 	begin() string
-	// alone tells that record needs no transaction around it.
+	// alone tells that record needs no transaction around it, and gets none.
 	alone() bool
 	// record stores arrivals in one go, lanes before jobs.
 	record(tx *Tx, in []*arrival) error
-	// hold locks lanes, which are in order, and tells what they are.
-	hold(tx *Tx, lanes []string) (map[string]heldLane, error)
+	// hold tells what lanes are, which are in order, and locks their rows if asked to.
+	hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error)
 	// finish takes jobs out of their lanes.
 	finish(tx *Tx, jobs []int64) error
 	// add puts jobs into lanes; they are in order of lane.
@@ -74,8 +74,6 @@ type dialect interface {
 	jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error)
 	// alive tells whether a connection is of use after an error.
 	alive(c *sql.Conn) bool
-	// lock is appended to a SELECT of one row inside a transaction.
-	lock() string
 }
 
 // Open opens the database, brings its tables up to date and, where nobody else can

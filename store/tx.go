@@ -11,26 +11,30 @@ import (
 
 // Tx is a transaction in which a function of the caller writes, together with other
 // callers' functions. It must not be kept. Jobs that are added or done, and lanes
-// that are given back, are written at the end, all in one go.
+// that are poked or given back, are written at the end, all in one go.
 type Tx struct {
 	ctx context.Context
 	w   *writer
 	op  *op
 	now int64
 
-	held     map[string]heldLane // lanes that functions need, their rows locked
+	held     map[string]heldLane // lanes that functions need
 	failed   error               // of a statement: the transaction is of no use any more
 	touched  bool                // something was written, or will be
 	added    []laneJob
 	finished []int64
+	poked    []poke
 	released []string
 }
 
-// heldLane is what a transaction knows of a lane whose row it locked.
+// heldLane is what a transaction knows of a lane.
 type heldLane struct {
 	fence int64
 	poked string // the kind of job that was poked while the lane was worked
 }
+
+// poke is a wish for a lane to be due, if its first job is of this kind.
+type poke struct{ lane, kind string }
 
 // Now is the time at which the transaction began.
 func (tx *Tx) Now() time.Time { return at(tx.now) }
@@ -42,30 +46,36 @@ func (tx *Tx) fill(arrivals []*arrival, rest []*op) error {
 			return err
 		}
 	}
-	if err := tx.lockLanes(rest); err != nil {
+	if err := tx.look(rest); err != nil {
 		return err
 	}
-	for i, o := range rest {
-		if o.claims && (i == 0 || !rest[i-1].claims) {
-			if err := tx.flush(); err != nil {
+	flushed := false
+	for _, o := range rest {
+		if o.claims && !flushed { // they come last
+			if err := tx.flush(rest); err != nil {
 				return err
 			}
+			flushed = true
 		}
 		if err := tx.run(o); err != nil {
 			return err
 		}
 	}
-	return tx.flush()
+	if flushed {
+		return nil
+	}
+	return tx.flush(rest)
 }
 
 // run runs one function. If it fails before it wrote anything it fails alone.
 func (tx *Tx) run(o *op) error {
-	if o.lease != nil && tx.held[o.lease.Lane].fence != o.lease.fence {
+	if o.lease != nil && (tx.held[o.lease.Lane].fence != o.lease.fence || slices.Contains(tx.released, o.lease.Lane)) {
 		o.err = errLost
 		return nil
 	}
 	tx.op, tx.touched = o, false
 	err := o.call(tx)
+	tx.op = nil
 	if tx.failed != nil {
 		// Also if the function made nothing of it: PostgreSQL has given the transaction
 		// up, and would take a COMMIT for a ROLLBACK without a word.
@@ -81,27 +91,59 @@ func (tx *Tx) run(o *op) error {
 	return err
 }
 
-// lockLanes locks the lanes that functions need, in one order.
-func (tx *Tx) lockLanes(rest []*op) error {
+// look reads the lanes that functions need, so that late owners' do not run.
+func (tx *Tx) look(rest []*op) (err error) {
 	var lanes []string
 	for _, o := range rest {
 		if o.lease != nil {
 			lanes = append(lanes, o.lease.Lane)
 		}
 	}
+	tx.held = map[string]heldLane{}
+	if len(lanes) > 0 {
+		slices.Sort(lanes)
+		tx.held, err = tx.w.s.dialect.hold(tx, slices.Compact(lanes), false)
+	}
+	return err
+}
+
+// lockLanes locks the rows of all lanes that are to be written, in one order and in
+// one statement, after everything else: groups of several writers then never wait for
+// one another crosswise. Whoever lost his lane since look has failed.
+func (tx *Tx) lockLanes(rest []*op) (err error) {
+	var lanes []string
+	for _, o := range rest {
+		if o.lease != nil && o.err == nil {
+			lanes = append(lanes, o.lease.Lane)
+		}
+	}
+	for _, j := range tx.added {
+		lanes = append(lanes, j.Lane)
+	}
+	for _, p := range tx.poked {
+		lanes = append(lanes, p.lane)
+	}
 	if len(lanes) == 0 {
 		return nil
 	}
 	slices.Sort(lanes)
-	held, err := tx.w.s.dialect.hold(tx, slices.Compact(lanes))
-	tx.held = held
-	return err
+	if tx.held, err = tx.w.s.dialect.hold(tx, slices.Compact(lanes), true); err != nil {
+		return err
+	}
+	for _, o := range rest {
+		if o.lease != nil && o.err == nil && tx.held[o.lease.Lane].fence != o.lease.fence {
+			return errLost
+		}
+	}
+	return nil
 }
 
 // flush writes what functions left to the end.
-func (tx *Tx) flush() error {
+func (tx *Tx) flush(rest []*op) error {
 	d := tx.w.s.dialect
-	tx.op = nil
+	if err := tx.lockLanes(rest); err != nil {
+		return err
+	}
 	if len(tx.finished) > 0 {
 		if err := d.finish(tx, tx.finished); err != nil {
 			return err
@@ -113,12 +155,14 @@ func (tx *Tx) flush() error {
 			return err
 		}
 	}
-	if len(tx.released) > 0 {
-		if err := d.release(tx, tx.released); err != nil {
+	for _, p := range tx.poked {
+		if err := tx.poke(p); err != nil {
 			return err
 		}
 	}
-	tx.finished, tx.added, tx.released = nil, nil, nil
+	if len(tx.released) > 0 {
+		return d.release(tx, tx.released)
+	}
 	return nil
 }
 

@@ -37,7 +37,7 @@ const (
 	maxDefects = 8              // attempts of what fails for reasons nobody classed
 	maxAge     = 72 * time.Hour // of a job whose other side is down
 	poll       = 500 * time.Millisecond
-	grace      = 20 * time.Second // for running work, when asked to stop
+	grace      = 15 * time.Second // for running work, when asked to stop
 )
 
 // NewWorkers makes workers that handle at most slots lanes at once.
@@ -126,6 +126,7 @@ func (w *Workers) work(ctx context.Context, l *Lease) {
 		w.mu.Lock()
 		full := len(w.active) >= w.slots
 		delete(w.active, l)
+		w.claimed.Store(w.s.now()) // a lane that ends shows that lanes move, even with no slot free
 		w.mu.Unlock()
 		if full {
 			select {

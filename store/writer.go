@@ -118,13 +118,13 @@ func (w *writer) run() {
 	for {
 		select {
 		case first := <-w.queue:
-			w.commit(w.gather(first))
+			w.write(w.gather(first))
 			continue
 		default:
 		}
 		select {
 		case first := <-w.queue:
-			w.commit(w.gather(first))
+			w.write(w.gather(first))
 		case <-w.halt:
 			if len(w.queue) == 0 {
 				return
@@ -166,6 +166,25 @@ const (
 	unknown      // a COMMIT got no answer
 )
 
+// write commits what was gathered: in one transaction, or, where recording needs none
+// around it, arrivals first and functions then.
+func (w *writer) write(group []*op) {
+	if !w.s.dialect.alone() {
+		w.commit(group)
+		return
+	}
+	var arrivals, rest []*op
+	for _, o := range group {
+		if o.arrival != nil {
+			arrivals = append(arrivals, o)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	w.commit(arrivals)
+	w.commit(rest)
+}
+
 // commit writes a group. If one operation fails the others are written one by one,
 // so that a bad one cannot fail its neighbours. If the database failed, the group is
 // tried once more on a new connection. A COMMIT that got no answer may have happened:
@@ -176,8 +195,8 @@ func (w *writer) commit(group []*op) {
 		return
 	}
 	f, err := w.attempt(group)
-	if f == lost {
-		w.s.cfg.Logger.Warn("a group of writes is tried again", "error", err)
+	for try := 1; again(f, len(group), err, try); try++ {
+		w.s.cfg.Logger.Info("writes are tried again", "writes", len(group), "try", try, "error", err)
 		f, err = w.attempt(group)
 	}
 	if f == refused && len(group) > 1 {
@@ -189,6 +208,15 @@ func (w *writer) commit(group []*op) {
 	for _, o := range group {
 		o.finish(err)
 	}
+}
+
+// conflictTries bounds how often an operation is repeated that other transactions were
+// in the way of.
+const conflictTries = 10
+
+// again tells whether an attempt is to be repeated as it was.
+func again(f fate, n int, err error, try int) bool {
+	return f == lost && try == 1 || f == refused && n == 1 && conflictPostgres(err) && try < conflictTries
 }
 
 func (o *op) finish(err error) {

@@ -78,7 +78,7 @@ type NotifyConfig struct {
 
 // MailConfig shapes the mail that goes out.
 type MailConfig struct {
-	FromName    string   `key:"from_name" doc:"Put in parentheses behind the sender's name, as in Ana (Support). Empty: the name alone."`
+	FromName    string   `key:"from_name" doc:"Put in parentheses behind the sender's name, as in Ana (Support). Empty: the channel's name."`
 	AttachLimit ByteSize `key:"attach_limit" default:"18MB" doc:"Files up to this much together are attached, larger ones linked. Mailgun takes 25 MB for a whole mail, in which a file needs 1.37 times its size."`
 }
 

@@ -14,7 +14,7 @@ type explainCmd struct {
 
 // Run tells what happened to one thing.
 func (cmd *explainCmd) Run(a *app) error {
-	return a.withStore(func(s *store.Store) error {
+	return a.withMemory(func(s memory) error {
 		notes, err := s.Explain(a.ctx, cmd.ID)
 		if err != nil {
 			return err

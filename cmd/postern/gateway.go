@@ -97,7 +97,7 @@ func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailPro
 	if err != nil {
 		return err
 	}
-	api, err := console.New(console.Config{Store: g.store, Rules: g.rules, Token: string(g.cfg.AdminToken), Logger: g.log})
+	api, err := console.New(console.Config{Store: g.store, Rules: g.rules, Token: string(g.cfg.AdminToken), Secure: strings.HasPrefix(g.cfg.PublicURL, "https:"), Logger: g.log})
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,7 @@ func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailPro
 	mux.HandleFunc("GET /readyz", g.ready)
 	pages.Register(mux)
 	api.Register(mux)
+	api.RegisterPages(mux)
 	g.handler = mux
 	return nil
 }
@@ -162,7 +163,7 @@ func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 		close(g.leaving)
 		g.log.Info("stopping: what runs is finished, the rest waits for the next start")
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err = srv.Shutdown(grace)
 	}

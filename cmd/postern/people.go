@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,27 +10,12 @@ import (
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/console"
-	"github.com/postern-chat/postern/store"
 )
 
 type peopleCmd struct {
 	Import peopleImportCmd `cmd:"" help:"Read people from a CSV file with a heading: user_id, email and, if you like, name, locale, time_zone."`
 	List   peopleListCmd   `cmd:"" help:"List people as CSV, with the reason where mail is stopped."`
 	Lift   peopleLiftCmd   `cmd:"" help:"Write to somebody again to whom mail was stopped."`
-}
-
-// withStore opens the memory for a command. SQLite belongs to one process: while the
-// gateway runs on it, people are changed through its API.
-func (a *app) withStore(do func(*store.Store) error) error {
-	cfg, err := a.loadConfig("")
-	if err != nil {
-		return err
-	}
-	s, err := openStore(a.ctx, cfg, newLogger(a.stderr, cfg.Log))
-	if err != nil {
-		return fmt.Errorf("%w (while the gateway runs on SQLite use its API: PUT /api/v1/people/USER_ID)", err)
-	}
-	return errors.Join(do(s), s.Close())
 }
 
 type peopleImportCmd struct {
@@ -53,7 +37,7 @@ func (cmd *peopleImportCmd) Run(a *app) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return a.withStore(func(s *store.Store) error {
+	return a.withMemory(func(s memory) error {
 		for chunk := range slices.Chunk(people, 500) {
 			if err := s.PutPeople(a.ctx, chunk...); err != nil {
 				return err
@@ -115,7 +99,7 @@ type peopleListCmd struct{}
 
 // Run prints all people as CSV.
 func (cmd *peopleListCmd) Run(a *app) error {
-	return a.withStore(func(s *store.Store) error {
+	return a.withMemory(func(s memory) error {
 		w := csv.NewWriter(a.stdout)
 		_ = w.Write(append(slices.Clone(peopleColumns), "stopped")) // Flush tells of errors
 		var after postern.UserID
@@ -146,12 +130,16 @@ func (cmd *peopleLiftCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	lift := func() (bool, error) { return newRemote(cfg).Lift(a.ctx, postern.UserID(cmd.User)) }
 	g, err := newGateway(a.ctx, cfg, newLogger(a.stderr, cfg.Log))
-	if err != nil {
-		return fmt.Errorf("%w (while the gateway runs on SQLite use its API: POST /api/v1/people/USER_ID/lift)", err)
+	switch {
+	case err == nil:
+		defer g.Close()
+		lift = func() (bool, error) { return g.rules.Lift(a.ctx, postern.UserID(cmd.User)) }
+	case postern.CauseOf(err) != postern.CauseBusy:
+		return err
 	}
-	defer g.Close()
-	ok, err := g.rules.Lift(a.ctx, postern.UserID(cmd.User))
+	ok, err := lift()
 	if err == nil && !ok {
 		err = fmt.Errorf("%s is not stopped", cmd.User)
 	}

@@ -28,7 +28,7 @@ func (cmd *replyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	r := replytext.Extract(replytext.Input{Text: m.Text, HTML: m.HTML, Subject: m.Subject})
+	r := replytext.Extract(replytext.Input{Text: m.Text, HTML: m.HTML, Subject: m.Subject, Markdown: true})
 	if cmd.JSON {
 		e := json.NewEncoder(a.stdout)
 		e.SetIndent("", "  ")
@@ -54,6 +54,7 @@ type replyReport struct {
 	Forward    *replytext.Forward      `json:"forward,omitempty"`
 	Confidence float64                 `json:"confidence"`
 	Certain    bool                    `json:"certain"`
+	Truncated  bool                    `json:"truncated,omitempty"`
 	Source     replytext.Source        `json:"source"`
 	Files      []replyFile             `json:"files"`
 	Calendar   []letter.Invitation     `json:"calendar,omitempty"`
@@ -73,7 +74,7 @@ func newReplyReport(m *letter.Message, r replytext.Result) replyReport {
 	out := replyReport{
 		Subject: m.Subject, MessageID: m.MessageID, InReplyTo: append([]string{}, m.InReplyTo...), Text: r.Text, Full: r.Full,
 		Cuts: append([]replytext.Cut{}, r.Cuts...), Pairs: append([]replytext.Pair{}, r.Pairs...), Forward: r.Forward,
-		Confidence: r.Confidence, Certain: r.Certain, Source: r.Source, Files: []replyFile{},
+		Confidence: r.Confidence, Certain: r.Certain, Truncated: r.Truncated, Source: r.Source, Files: []replyFile{},
 		Calendar: m.Calendar, Bounce: m.Bounce, Problems: m.Problems, Disagrees: r.Disagreement,
 	}
 	if len(m.From) > 0 {

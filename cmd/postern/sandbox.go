@@ -23,6 +23,7 @@ type sandboxCmd struct {
 	Seed     int64  `placeholder:"N" help:"Make whatever is random the same on every run."`
 	Listen   string `placeholder:"ADDR" default:"127.0.0.1:8025" help:"Where the page is; a free port if that one is taken. Headless: any free port."`
 	SMTP     string `placeholder:"ADDR" default:"127.0.0.1:2525" help:"Where mail is taken; a free port if that one is taken. Headless: any free port."`
+	IMAP     string `placeholder:"ADDR" default:"127.0.0.1:1143" help:"Where mail is read with a mail program; a free port if that one is taken. Headless: any free port."`
 }
 
 // Run starts the emulated world and the gateway in it, and goes on until the context ends.
@@ -35,7 +36,7 @@ func (cmd *sandboxCmd) Run(a *app) (err error) {
 	log := slog.New(slog.DiscardHandler)
 	w, err := sandbox.Start(a.ctx, sandbox.Config{
 		GatewayURL: "http://" + ln.Addr().String(), Seed: cmd.Seed,
-		PageAddr: cmd.address(cmd.Listen), SMTPAddr: cmd.address(cmd.SMTP), Logger: log,
+		PageAddr: cmd.address(cmd.Listen), SMTPAddr: cmd.address(cmd.SMTP), IMAPAddr: cmd.address(cmd.IMAP), Logger: log,
 	})
 	if err != nil {
 		return err
@@ -68,6 +69,7 @@ func (cmd *sandboxCmd) play(a *app, w *sandbox.World, g *gateway, ln net.Listene
 		cancel()
 		return errors.Join(err, <-ended)
 	}
+	w.Quiet = g.cfg.Notify.Delay
 	if err := w.ServePage(); err != nil {
 		cancel()
 		return errors.Join(err, <-ended)
@@ -87,9 +89,10 @@ func (cmd *sandboxCmd) announce(a *app, w *sandbox.World) error {
 
   %s   <- open this: write to Bob
 
-  Mail to a reply address can also be sent with any mail program, by SMTP at %s.
+  A real mail program can be Bob: IMAP at %s, SMTP at %s, both without
+  encryption; user bob@people.example, any password.
   Ctrl-C ends it.
-`, w.Page, w.SMTP)
+`, w.Page, w.IMAP, w.SMTP)
 	return err
 }
 
@@ -122,7 +125,7 @@ func (a *app) sandboxConfig(w *sandbox.World, dir string) (*Config, error) {
 	suits := []string{
 		"POSTERN_DATABASE=sqlite:" + filepath.Join(dir, "postern.db"), "POSTERN_DATA_DIR=" + filepath.Join(dir, "data"),
 		"POSTERN_SECRET=" + base64.StdEncoding.EncodeToString(key[:]),
-		"POSTERN_NOTIFY_DELAY=2s", "POSTERN_RECEIPTS_HUMAN_AFTER=1s", "POSTERN_MAILGUN_UNSURE_AFTER=35s", "POSTERN_LOG_LEVEL=error",
+		"POSTERN_NOTIFY_DELAY=2s", "POSTERN_RECEIPTS_HUMAN_AFTER=1s", "POSTERN_MAILGUN_UNSURE_AFTER=10s", "POSTERN_LOG_LEVEL=error",
 	}
 	given := slices.DeleteFunc(slices.Clone(a.environ), func(e string) bool {
 		return slices.ContainsFunc(world, func(w string) bool { return strings.HasPrefix(e, w[:strings.IndexByte(w, '=')]) })

@@ -329,6 +329,7 @@ func (w *world) said(user, text string) chatMessage {
 	return found
 }
 
+// sharedFolder is a folder of test data that stands beside the project where it is worked on.
 func (w *world) sharedFolder(parts ...string) string {
 	return filepath.Join(append([]string{"..", "..", "..", "shared"}, parts...)...)
 }

@@ -85,7 +85,7 @@ var rules = []rule{
 		why: "pages behind signed links: asks the rules, decides and stores nothing itself",
 	},
 	{
-		pkg: "console", ours: []string{"store", "blob", ".", leaves}, not: sql,
+		pkg: "console", ours: []string{"store", "blob", "replytext", ".", leaves}, not: sql,
 		why: "shows and changes what is stored; does not act on messages",
 	},
 	{
@@ -121,6 +121,18 @@ var rules = []rule{
 		why: "wiring: the one place that knows everything, the sandbox included",
 	},
 	{
+		pkg: "tests/chaos", ours: []string{"sandbox/*", "internal/pgtest"},
+		why: "looks at the gateway from outside: it knows the emulators, and nothing of what it judges",
+	},
+	{
+		pkg: "tests/*", tests: []string{"internal/pgtest"},
+		why: "looks at the program from outside only",
+	},
+	{
+		pkg: "examples/*", tests: []string{"sandbox", "sandbox/*"},
+		why: "stands for somebody else's program: it knows what anybody may import",
+	},
+	{
 		pkg: "bench", ours: []string{".", "*"},
 		why: "measures whatever there is; nobody imports it",
 	},
@@ -138,6 +150,7 @@ var random = []struct{ pkg, why string }{
 	{"sandbox/*", "the same on every run, by --seed"},
 	{"bench", "loads are repeated exactly"},
 	{"bench/*", "loads are repeated exactly"},
+	{"tests/*", "loads are repeated exactly"},
 }
 
 // knowSandbox lists who may have "sandbox" in a name or a text. Everybody else is
@@ -149,6 +162,7 @@ var knowSandbox = []struct{ pkg, why string }{
 	{"sandbox/*", "is it"},
 	{"bench", "runs against it"},
 	{"bench/*", "runs against it"},
+	{"tests/*", "runs against it"},
 	{"internal/archtest", "is about it"},
 }
 

@@ -94,7 +94,7 @@ func (c *Client) refused(k *call, resp *http.Response, body []byte) *postern.Err
 	if e.Code == "" {
 		e.Code = strconv.Itoa(status)
 	}
-	e.Err = errors.New("answered " + strconv.Itoa(status) + ": " + shorten(f.message))
+	e.Err, e.Said = errors.New("answered "+strconv.Itoa(status)), shorten(f.message)
 	return e
 }
 

@@ -223,17 +223,17 @@ func (c *Client) call(ctx context.Context, op, method, target string, body []byt
 // refusal classes an answer that is not a success, as for a call that may not be
 // repeated blindly.
 func (c *Client) refusal(op string, a *answer) *postern.Error {
-	e := &postern.Error{Op: op, Code: strconv.Itoa(a.status), Err: errors.New(a.message())}
+	e := &postern.Error{Op: op, Code: strconv.Itoa(a.status), Err: errors.New("refused"), Said: a.message()}
 	switch s := a.status; {
 	case s == http.StatusTooManyRequests:
 		e.Kind, e.After = postern.Temporary, a.wait(c.cfg.Now())
 	case s == http.StatusUnauthorized, s == http.StatusPaymentRequired, s == http.StatusForbidden:
 		// A foreign domain was recorded as 401 "Forbidden" like a bad key.
 		e.Kind = postern.Denied
-		e.Err = fmt.Errorf("refused: wrong key, wrong domain (%s) or wrong region (%s): %s", c.cfg.Domain, c.cfg.Region, a.message())
+		e.Err = fmt.Errorf("refused: wrong key, wrong domain (%s) or wrong region (%s): %s", c.cfg.Domain, c.cfg.Region, a.anonymous())
 	case s == http.StatusNotFound:
 		e.Kind, e.Cause = postern.Denied, postern.CauseNotFound
-		e.Err = fmt.Errorf("not found: domain %s is unknown in region %s, or the API URL is wrong: %s", c.cfg.Domain, c.cfg.Region, a.message())
+		e.Err = fmt.Errorf("not found: domain %s is unknown in region %s, or the API URL is wrong", c.cfg.Domain, c.cfg.Region)
 	case s == http.StatusRequestEntityTooLarge:
 		e.Kind, e.Cause = postern.Permanent, postern.CauseTooLarge
 	case s == http.StatusRequestTimeout:
@@ -248,7 +248,7 @@ func (c *Client) refusal(op string, a *answer) *postern.Error {
 		e.Err = fmt.Errorf("redirected: the API URL %s is wrong", c.base)
 	default:
 		e.Kind = postern.Unsure
-		e.Err = fmt.Errorf("neither success nor failure: %s", a.message())
+		e.Err = errors.New("neither success nor failure")
 	}
 	return e
 }
@@ -262,6 +262,18 @@ func (a *answer) message() string {
 		return clean(m.Message, 300)
 	}
 	return clean(string(a.body), 100)
+}
+
+// anonymous is message without what may be an address: what is wrong with the account
+// is for the operator's eye in any log.
+func (a *answer) anonymous() string {
+	words := strings.Fields(a.message())
+	for i, w := range words {
+		if strings.Contains(w, "@") {
+			words[i] = "***"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 const maxWait = time.Hour

@@ -108,14 +108,14 @@ func TestInboundRefused(t *testing.T) {
 		}, postern.Denied, postern.CauseStale},
 		{"no timestamp", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(without(inboundFields(b), "timestamp"))
-		}, postern.Invalid, 0},
+		}, postern.Denied, 0},
 		{"timestamp no number", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(with(inboundFields(b), "timestamp", "soon"))
-		}, postern.Invalid, 0},
-		{"no token", func(_ *testing.T, b pair) *http.Request { return urlencodedPost(without(inboundFields(b), "token")) }, postern.Invalid, 0},
+		}, postern.Denied, 0},
+		{"no token", func(_ *testing.T, b pair) *http.Request { return urlencodedPost(without(inboundFields(b), "token")) }, postern.Denied, 0},
 		{"token too long", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(append([]pair{b, {name: "recipient", value: "a@b"}}, signed(testKey, now(), strings.Repeat("t", 129))...))
-		}, postern.Invalid, 0},
+		}, postern.Denied, 0},
 		{"no recipient", func(_ *testing.T, b pair) *http.Request {
 			return urlencodedPost(without(inboundFields(b), "recipient"))
 		}, postern.Invalid, 0},

@@ -84,12 +84,12 @@ func (c *Client) sent(a *answer, readErr error) (string, error) {
 	}
 	if !json.Valid(a.body) {
 		// Any wrong path answers 200 and a line of text.
-		e := postern.Errorf(postern.Denied, opSend, "200 without JSON: %s is not Mailgun's API (%s)", c.base, a.message())
-		e.Code = "200"
+		e := postern.Errorf(postern.Denied, opSend, "200 without JSON: %s is not Mailgun's API", c.base)
+		e.Code, e.Said = "200", a.message()
 		return "", e
 	}
 	if err := json.Unmarshal(a.body, &ok); err != nil || ok.ID == "" {
-		return "", unsure(fmt.Errorf("200 without an id: %s", a.message()))
+		return "", unsure(errors.New("200 without an id"))
 	}
 	return bareID(ok.ID), nil
 }

@@ -156,7 +156,7 @@ func TestSendAnswers(t *testing.T) {
 			if got := postern.RetryAfter(err); got != test.after {
 				t.Errorf("after %v, want %v", got, test.after)
 			}
-			if !strings.Contains(err.Error(), test.says) || strings.ContainsAny(err.Error(), "\x00\n") {
+			if all := err.Error() + postern.SaidOf(err); !strings.Contains(all, test.says) || strings.ContainsAny(all, "\x00\n") {
 				t.Errorf("error %q does not say %q", err, test.says)
 			}
 			if calls != 1 {

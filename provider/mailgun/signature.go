@@ -30,10 +30,10 @@ func (c *Client) verify(op string, t triple) error {
 		return postern.Errorf(postern.Denied, op, "no signature")
 	}
 	if !digits(t.timestamp) || len(t.timestamp) > maxTimeLen {
-		return postern.Errorf(postern.Invalid, op, "timestamp missing or not a number")
+		return postern.Errorf(postern.Denied, op, "timestamp missing or not a number")
 	}
 	if !plainToken(t.token) {
-		return postern.Errorf(postern.Invalid, op, "token missing or malformed")
+		return postern.Errorf(postern.Denied, op, "token missing or malformed")
 	}
 	if len(c.cfg.SigningKeys) == 0 {
 		return postern.Errorf(postern.Denied, op, "no signing key is configured (mailgun.signing_keys)")
@@ -53,7 +53,7 @@ func (c *Client) verify(op string, t triple) error {
 	// signed without a separator.
 	sec, err := strconv.ParseInt(t.timestamp, 10, 64)
 	if err != nil {
-		return postern.Errorf(postern.Invalid, op, "timestamp is not a number")
+		return postern.Errorf(postern.Denied, op, "timestamp is not a number")
 	}
 	age := c.cfg.Now().Sub(time.Unix(sec, 0))
 	if age > c.cfg.SignatureWindow || age < -maxAhead {

@@ -88,7 +88,7 @@ func TestEventRefused(t *testing.T) {
 		"signature a string":   {`{"signature":"` + sig + `","event-data":` + someEvent + `}`, postern.Denied, 0},
 		"forged":               {string(eventBody("guess", now(), someEvent)), postern.Denied, 0},
 		"only the parent's":    {`{"signature":{"timestamp":"` + ts + `","token":"` + testToken + `","parent-signature":"` + sig + `"},"event-data":{}}`, postern.Denied, 0},
-		"no token":             {`{"signature":{"timestamp":"` + ts + `","signature":"` + sig + `"},"event-data":{}}`, postern.Invalid, 0},
+		"no token":             {`{"signature":{"timestamp":"` + ts + `","signature":"` + sig + `"},"event-data":{}}`, postern.Denied, 0},
 		"stale":                {string(eventBody(testKey, now().Add(-25*time.Hour), someEvent)), postern.Denied, postern.CauseStale},
 		"future":               {string(eventBody(testKey, now().Add(time.Hour), someEvent)), postern.Denied, postern.CauseStale},
 		"no event-data":        {strings.Replace(string(eventBody(testKey, now(), someEvent)), "event-data", "data", 1), postern.Invalid, 0},

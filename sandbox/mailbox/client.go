@@ -66,7 +66,8 @@ func (s *Server) View(ctx context.Context, address, id string, c Client) ([]Fetc
 	s.mu.Lock()
 	m.opens++
 	if c == Human || c == GmailProxy {
-		m.seen = true
+		m.see()
+		m.shown = true
 	}
 	s.mu.Unlock()
 	s.note(Happening{What: "opened", Address: strings.ToLower(address), Message: id, Detail: "as " + string(c)}, m)
@@ -169,16 +170,21 @@ func loopbackOnly(raw string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// Spam marks a mail as spam; the Exchange hears of the complaint.
+// Spam marks a mail as spam and puts it into the folder Junk; the Exchange hears
+// of the complaint.
 func (s *Server) Spam(address, id string) error {
 	m := s.find(address, id)
 	if m == nil {
 		return fmt.Errorf("sandbox mailbox: no mail %s in %s", id, address)
 	}
 	s.mu.Lock()
-	m.spam = true
+	s.move(m, address, junk)
 	s.mu.Unlock()
-	s.note(Happening{What: "complained", Address: strings.ToLower(address), Message: id}, m)
+	return s.complain(address, m)
+}
+
+func (s *Server) complain(address string, m *mail) error {
+	s.note(Happening{What: "complained", Address: strings.ToLower(address), Message: m.id}, m)
 	if c, ok := s.cfg.Exchange.(Complainer); ok {
 		return c.Complain(address, eml.MessageID(m.parsed.Header.Get("Message-Id")))
 	}

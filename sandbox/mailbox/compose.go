@@ -148,7 +148,7 @@ func (s *Server) Reply(ctx context.Context, address, id string, a Answer) (messa
 	}
 	quote(&l, a, m)
 	s.mu.Lock()
-	m.seen = true
+	m.see()
 	s.mu.Unlock()
 	return s.Write(ctx, address, l)
 }

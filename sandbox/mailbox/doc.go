@@ -7,5 +7,9 @@
 // marked as spam, all over HTTP. What a person sends to an address that the
 // Exchange hosts goes there; everything else lands in that person's mailbox.
 //
+// A real mail program can be the person: it reads by IMAP and sends by SMTP.
+// Reading by IMAP is not opening; the sender learns of it only if the program
+// itself fetches the mail's pictures.
+//
 // It imports nothing of Postern.
 package mailbox

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -133,6 +134,7 @@ type Message struct {
 	Sent      bool      `json:"sent"` // written by the owner
 	Seen      bool      `json:"seen"`
 	Opens     int       `json:"opens"`
+	Shown     bool      `json:"shown"` // a person saw its pictures
 	Spam      bool      `json:"spam"`
 	Files     []File    `json:"files"`
 
@@ -183,6 +185,30 @@ func (s *Server) Message(address, id string) (Message, bool) {
 	return out, true
 }
 
+// Await waits until at least n mails that others wrote lie in a mailbox, and returns
+// them, oldest first, with header and text.
+func (s *Server) Await(ctx context.Context, address string, n int) ([]Message, error) {
+	for {
+		s.mu.Lock()
+		more := s.changed
+		s.mu.Unlock()
+		var got []Message
+		for _, m := range s.Messages(address) {
+			if full, ok := s.Message(address, m.ID); ok && !m.Sent {
+				got = append(got, full)
+			}
+		}
+		if len(got) >= n {
+			return got, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return got, fmt.Errorf("sandbox mailbox: %d of %d mails in %s: %w", len(got), n, address, ctx.Err())
+		}
+	}
+}
+
 // Raw opens a mail's bytes; the caller closes them.
 func (s *Server) Raw(address, id string) (io.ReadCloser, error) {
 	m := s.find(address, id)
@@ -197,7 +223,7 @@ func (m *mail) brief() Message {
 	h := m.parsed.Header
 	out := Message{ID: m.id, MessageID: strings.Trim(strings.TrimSpace(h.Get("Message-Id")), "<>"), From: h.Text("From"), To: h.Text("To"),
 		Subject: h.Text("Subject"), Date: h.Get("Date"), Received: m.received, Size: m.raw.Size(), Sent: m.sent, Seen: m.seen,
-		Opens: m.opens, Spam: m.spam, Files: []File{}}
+		Opens: m.opens, Shown: m.shown, Spam: m.spam, Files: []File{}}
 	for _, f := range m.parsed.Files {
 		out.Files = append(out.Files, File{f.Filename, f.ContentType, f.ContentID, f.Size})
 	}
@@ -261,7 +287,7 @@ func (s *Server) getHTML(w http.ResponseWriter, r *http.Request) (any, error) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	doc := m.parsed.HTML
 	if doc == "" {
-		doc = "<pre style=\"white-space:pre-wrap\">" + html.EscapeString(m.parsed.Text) + "</pre>"
+		doc = "<!doctype html><meta name=\"color-scheme\" content=\"light dark\"><pre style=\"margin:16px;white-space:pre-wrap;font:15px/1.5 system-ui,sans-serif\">" + html.EscapeString(m.parsed.Text) + "</pre>"
 	}
 	for i, f := range m.parsed.Files {
 		if f.ContentID != "" {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
 	"github.com/emersion/go-smtp"
 	"github.com/postern-chat/postern/sandbox/mailbox/eml"
 	"github.com/postern-chat/postern/sandbox/mailbox/spool"
@@ -60,7 +62,7 @@ type Config struct {
 type Happening struct {
 	Seq       int64     `json:"seq"`
 	Time      time.Time `json:"time"`
-	What      string    `json:"what"` // received, opened, clicked, sent, complained, unsubscribed, fetched, refused
+	What      string    `json:"what"` // received, seen, opened, clicked, sent, complained, unsubscribed, refused
 	Address   string    `json:"address"`
 	Message   string    `json:"message,omitempty"` // id within the mailbox
 	MessageID string    `json:"message_id,omitempty"`
@@ -74,11 +76,16 @@ type Server struct {
 	cfg   Config
 	spool *spool.Spool
 	smtp  *smtp.Server
+	imap  *imapserver.Server
 	ctx   context.Context
 	stop  context.CancelFunc
+	// uidValidity differs from run to run: a mail program that kept the mails of the
+	// run before must forget them (RFC 3501 section 2.3.1.1).
+	uidValidity uint32
 
 	mu      sync.Mutex
 	boxes   map[string]*box
+	folders map[string][]*folder // by address; outlive a reset, see folder
 	order   []string
 	seq     uint64
 	log     []Happening
@@ -91,11 +98,12 @@ type Server struct {
 type box struct {
 	address string
 	name    string
-	mails   []*mail
+	mails   []*mail // in the order of their coming, without the trash
 }
 
 // mail is one message in a mailbox.
 type mail struct {
+	n        uint64 // in the order of their coming, through all mailboxes
 	id       string
 	from     string // envelope
 	received time.Time
@@ -104,7 +112,12 @@ type mail struct {
 	sent     bool // written by the owner
 	seen     bool
 	opens    int
+	shown    bool // a person saw its pictures
 	spam     bool
+
+	folder   *folder
+	uid      imap.UID
+	keywords map[string]imap.Flag // set by IMAP, by lower case; \Seen is seen
 }
 
 // New makes a server without mailboxes; they come into being when mail arrives
@@ -129,16 +142,19 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox mailbox: %w", err)
 	}
-	s := &Server{cfg: cfg, spool: sp, boxes: map[string]*box{}, changed: make(chan struct{})}
+	s := &Server{cfg: cfg, spool: sp, boxes: map[string]*box{}, folders: map[string][]*folder{}, changed: make(chan struct{})}
+	s.uidValidity = uint32(max(1, cfg.Now().Unix()))
 	s.idle = sync.NewCond(&s.mu)
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.smtp = s.newSMTP()
+	s.smtp, s.imap = s.newSMTP(), s.newIMAP()
 	return s, nil
 }
 
-// Close ends the SMTP server and everything that runs, and removes the mails.
+// Close ends the SMTP and IMAP servers and everything that runs, and removes the
+// mails.
 func (s *Server) Close() error {
 	s.stop()
+	_ = s.imap.Close() // its only error is of a listener that is closed already
 	err := s.smtp.Close()
 	if errors.Is(err, smtp.ErrServerClosed) {
 		err = nil
@@ -169,17 +185,19 @@ func (s *Server) box(address string) *box {
 	return b
 }
 
-// Reset throws all mailboxes away.
+// Reset throws all mailboxes away. Numbers go on, so that no id comes twice.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, b := range s.boxes {
-		for _, m := range b.mails {
-			m.raw.Remove()
-			m.parsed.Remove()
+	for _, folders := range s.folders {
+		for _, f := range folders {
+			for _, m := range slices.Clone(f.mails) {
+				f.remove(m)
+				m.free()
+			}
 		}
 	}
-	s.boxes, s.order, s.log, s.seq = map[string]*box{}, nil, nil, 0
+	s.boxes, s.order, s.log = map[string]*box{}, nil, nil
 }
 
 // Deliver puts a mail into the recipient's mailbox, and lets the person's
@@ -197,6 +215,28 @@ func (s *Server) Deliver(_ context.Context, from, to string, raw io.Reader) erro
 
 // store parses and keeps a mail; nothing of it is held in memory but its text.
 func (s *Server) store(from, address string, raw io.Reader, sent bool) (*mail, error) {
+	m, err := s.parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	m.from, m.sent, m.seen = from, sent, sent
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := inbox
+	if sent {
+		name = sentFolder
+	}
+	s.file(m, address, name)
+	if b := s.box(address); sent && b.name == "" {
+		if from := eml.Addresses(m.parsed.Header.Get("From")); len(from) > 0 {
+			b.name = from[0].Name
+		}
+	}
+	return m, nil
+}
+
+// parse reads a mail that is in no folder yet.
+func (s *Server) parse(raw io.Reader) (*mail, error) {
 	blob, err := s.spool.Put(raw, s.cfg.MaxBytes)
 	if err != nil {
 		return nil, err
@@ -211,23 +251,11 @@ func (s *Server) store(from, address string, raw io.Reader, sent bool) (*mail, e
 		blob.Remove()
 		return nil, err
 	}
-	m := &mail{from: from, received: s.cfg.Now(), raw: blob, parsed: parsed, sent: sent, seen: sent}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seq++
-	m.id = fmt.Sprintf("m%d", s.seq)
-	b := s.box(address)
-	b.mails = append(b.mails, m)
-	if sent && b.name == "" {
-		if from := eml.Addresses(parsed.Header.Get("From")); len(from) > 0 {
-			b.name = from[0].Name
-		}
-	}
-	return m, nil
+	return &mail{received: s.cfg.Now(), raw: blob, parsed: parsed}, nil
 }
 
 // Submit sends a mail that a person wrote: to the Exchange for the addresses it
-// hosts, to mailboxes for all others. Bcc is taken out.
+// hosts, to mailboxes for all others, and a copy to the writer's own mailbox.
 func (s *Server) Submit(ctx context.Context, from string, to []string, raw io.Reader) error {
 	blob, err := s.spool.Put(raw, s.cfg.MaxBytes)
 	if err != nil {

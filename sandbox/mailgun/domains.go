@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -25,10 +26,8 @@ func (t tracking) footers() (html, text string) {
 }
 
 func (t tracking) json(scheme string) map[string]any {
-	click := any(t.Click == "yes")
-	if t.Click == "htmlonly" {
-		click = "htmlonly"
-	}
+	// The OpenAPI file shows a boolean for clicks, htmlonly or not.
+	click := t.Click == "yes" || t.Click == "htmlonly"
 	return map[string]any{"open": map[string]any{"active": t.Open, "place_at_the_top": t.OpenTop}, "click": map[string]any{"active": click},
 		"unsubscribe": map[string]any{"active": t.Unsubscribe, "html_footer": t.HTMLFooter, "text_footer": t.TextFooter}, "web_scheme": scheme}
 }
@@ -55,12 +54,16 @@ func (s *Server) domainEndpoints() []endpoint {
 }
 
 func (d *domain) json() map[string]any {
+	ttl, err := strconv.Atoi(d.Settings["message_ttl"]) // seconds; three days unless set
+	if err != nil {
+		ttl = 259200
+	}
 	is := func(k string) bool { return truths[strings.ToLower(d.Settings[k])] == "yes" }
 	return map[string]any{"id": d.ID, "name": d.Name, "state": d.State, "type": d.Type, "created_at": httpDate(d.CreatedAt),
 		"smtp_login": "postmaster@" + d.Name, "spam_action": d.Settings["spam_action"], "web_prefix": d.Settings["web_prefix"],
 		"web_scheme": d.Settings["web_scheme"], "require_tls": is("require_tls"), "skip_verification": is("skip_verification"),
 		"wildcard": is("wildcard"), "use_automatic_sender_security": is("use_automatic_sender_security"), "is_disabled": d.State == "disabled",
-		"encrypt_incoming_message": is("encrypt_incoming_message"), "message_ttl": 259200, "disabled": nil}
+		"encrypt_incoming_message": is("encrypt_incoming_message"), "message_ttl": ttl, "disabled": nil}
 }
 
 // records are the DNS records that the domain needs. MX records carry no name

@@ -128,9 +128,10 @@ func (s *Server) visible(keep func(*event) bool) []*event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	edge := now.Add(-seconds(s.st.switches.EventLagSeconds))
+	oldest := now.Add(-s.st.switches.retention())
 	var out []*event
 	for _, ev := range s.st.events {
-		if !ev.at.After(edge) && keep(ev) {
+		if !ev.at.After(edge) && !ev.at.Before(oldest) && keep(ev) {
 			out = append(out, ev)
 		}
 	}
@@ -313,8 +314,9 @@ func (ev *event) logItem() map[string]any {
 		out["storage"] = st
 	}
 	if fl, ok := out["flags"].(map[string]any); ok {
-		fl = maps.Clone(fl)
-		fl["is-callback"] = false
+		all := map[string]any{"is-callback": false, "is-delayed-bounce": false, "is-routed": false, "is-system-test": false}
+		maps.Copy(all, fl)
+		fl = all
 		out["flags"] = fl
 	}
 	return out

@@ -116,8 +116,12 @@ func (s *Server) strikes(x subject) *Fault {
 		if !f.fits(x) || (f.Times > 0 && f.Struck >= f.Times) {
 			continue
 		}
-		if f.Chance > 0 && chance(s.cfg.Seed, f.ID, x.on, x.recipient, x.messageID, x.event, fmt.Sprint(s.count(f.ID))) >= f.Chance {
-			continue
+		if f.Chance > 0 {
+			words := []string{f.ID, x.on, x.recipient, x.messageID, x.event, x.path}
+			words = append(words, fmt.Sprint(s.count(strings.Join(words, " "))))
+			if chance(s.cfg.Seed, words...) >= f.Chance {
+				continue
+			}
 		}
 		f.Struck++
 		copied := *f

@@ -131,13 +131,17 @@ func match(pattern, path string) (map[string]string, bool) {
 
 // answer writes v as JSON.
 func (c *call) answer(status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		status, b = http.StatusInternalServerError, []byte(`{"message":"Internal Server Error"}`)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // an id shows its angle brackets, as recorded
+	if err := enc.Encode(v); err != nil {
+		status = http.StatusInternalServerError
+		b.Reset()
+		b.WriteString(`{"message":"Internal Server Error"}`)
 	}
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(status)
-	_, _ = c.w.Write(append(b, '\n'))
+	_, _ = c.w.Write(b.Bytes())
 }
 
 // message answers with Mailgun's usual one-field object.

@@ -100,7 +100,7 @@ func (s *Server) addPost(p *post, wait time.Duration) {
 		}
 	}
 	s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, p, true) })
-	if action == "duplicate" {
+	if action == "duplicate" { // after the other: that one stays away once the post has ended
 		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, p, false) })
 	}
 	if held := s.release(p); held != nil {

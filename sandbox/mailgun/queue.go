@@ -76,7 +76,9 @@ func (s *Server) rejected(d *delivery) bool {
 	s.mu.Unlock()
 	if text == "" {
 		if f := s.strikes(subject{on: "delivery", recipient: d.to, messageID: d.msg.id}); f != nil {
+			s.mu.Lock()
 			d.pending, d.fault = f, f.Action
+			s.mu.Unlock()
 			if f.Action == "reject" {
 				text = orText(f.Text, "Message was rejected by the emulator")
 			}
@@ -216,7 +218,7 @@ func (s *Server) delivered(d *delivery) {
 	case "complain":
 		s.later(time.Second, "to:"+d.token, func(context.Context) { _ = s.Complain(d.to, d.msg.id) })
 	case "unsubscribe":
-		s.later(time.Second, "to:"+d.token, func(context.Context) { s.unsubscribe(d, visitor{}, "*") })
+		s.later(time.Second, "to:"+d.token, func(context.Context) { s.unsubscribe(d, somebody(), "*") })
 	case "delayed-bounce":
 		s.later(time.Minute, "to:"+d.token, func(context.Context) { s.delayedBounce(d) })
 	}

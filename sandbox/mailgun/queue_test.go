@@ -147,6 +147,9 @@ func TestBounceSuppressesAndLifts(t *testing.T) {
 	if status, _ := w.call("GET", "/v3/"+domain+"/bounces/carl@example.org", nil); status != 404 {
 		t.Errorf("whitelisted address on the list: %d", status)
 	}
+	if _, body := w.call("GET", "/v3/"+domain+"/whitelists/carl@example.org", nil); body["createdAt"] == nil || body["created_at"] != nil || body["value"] != "carl@example.org" {
+		t.Errorf("the entry is %v", body)
+	}
 }
 
 func TestUnsubscribeByTag(t *testing.T) {

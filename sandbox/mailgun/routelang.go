@@ -186,8 +186,11 @@ func (f filter) match(recipient string, h eml.Header, first bool) (captures, boo
 // expand puts captures into a target: into everything but a host name.
 func (c captures) expand(target string) string {
 	host := 0
-	if u, err := url.Parse(target); err == nil && u.Host != "" {
-		host = strings.Index(target, u.Host) + len(u.Host)
+	if scheme := strings.Index(target, "://"); scheme > 0 {
+		host = len(target)
+		if slash := strings.IndexAny(target[scheme+3:], "/?#"); slash >= 0 {
+			host = scheme + 3 + slash
+		}
 	}
 	put := func(s string, escape bool) string {
 		return groupRef.ReplaceAllStringFunc(s, func(ref string) string {

@@ -15,9 +15,10 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // stored finds the message of the path, or answers 404.
 func (s *Server) stored(c *call) *message {
 	s.mu.Lock()
-	m := s.st.messages[strings.SplitN(c.params["key"], "/", 2)[0]]
+	m := s.st.messages[c.params["key"]]
+	oldest := s.sched.Now().Add(-s.st.switches.retention())
 	s.mu.Unlock()
-	if m == nil || m.domain != c.domain {
+	if m == nil || m.domain != c.domain || m.created.Before(oldest) {
 		c.message(http.StatusNotFound, "Message not found")
 		return nil
 	}

@@ -2,6 +2,7 @@ package mailgun
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -33,8 +34,8 @@ func (x suppression) json(kind string) map[string]any {
 	case "unsubscribes":
 		out["tags"] = x.tags
 	case "whitelists":
-		delete(out, "address")
-		out["type"], out["value"], out["reason"] = "address", x.address, x.text
+		// The one table with a camel-cased time (OpenAPI file and mailgun.js agree).
+		out = map[string]any{"type": "address", "value": x.address, "reason": x.text, "createdAt": out["created_at"]}
 		if !strings.Contains(x.address, "@") {
 			out["type"] = "domain"
 		}
@@ -176,7 +177,7 @@ func (c *call) suppressionPaging(page []suppression, limit int, term string) map
 // suppressionInput is one entry of a JSON list.
 type suppressionInput struct {
 	Address string   `json:"address"`
-	Code    string   `json:"code"`
+	Code    any      `json:"code"` // clients send numbers as well as strings
 	Error   string   `json:"error"`
 	Tags    []string `json:"tags"`
 }
@@ -212,7 +213,11 @@ func (s *Server) suppressionAdd(c *call, kind string) {
 		if len(x.Tags) == 0 {
 			x.Tags = []string{"*"}
 		}
-		s.suppress(c.domain, kind, x.Address, x.Code, x.Error, x.Tags)
+		code := ""
+		if x.Code != nil {
+			code = fmt.Sprint(x.Code)
+		}
+		s.suppress(c.domain, kind, x.Address, code, x.Error, x.Tags)
 	}
 	c.suppressionAdded(kind, in)
 }

@@ -1,6 +1,9 @@
 package mailgun
 
-import "maps"
+import (
+	"maps"
+	"time"
+)
 
 // Switches are the things that the facts leave open, that differ between
 // accounts, or that a test wants otherwise. All can be changed while running
@@ -39,7 +42,9 @@ type Switches struct {
 	// SandboxEvent: a sandbox domain rejects strangers by an event (older
 	// documents) instead of by a 403.
 	SandboxEvent bool `json:"sandbox_event"`
-	// NoSTARTTLS etc. are left out: transport is not emulated.
+	// RetentionHours is how long events and kept mails can be asked for: three
+	// days on paid plans, one on the free plan.
+	RetentionHours float64 `json:"retention_hours"`
 
 	// RateLimit switches the limits on, and with them the three header families.
 	RateLimit         bool `json:"rate_limit"`
@@ -94,11 +99,13 @@ const (
 // DefaultSwitches are the settings that the facts suggest.
 func DefaultSwitches() Switches {
 	return Switches{
-		MaxTags: 3, TagLimit: 20_000, MaxRecipients: 1000, MaxMessage: 25 << 20, MaxOptions: 16 << 10, MaxAheadHours: 72,
+		MaxTags: 3, TagLimit: 20_000, MaxRecipients: 1000, MaxMessage: 25 << 20, MaxOptions: 16 << 10, MaxAheadHours: 72, RetentionHours: 72,
 		Magnificent: true, RoutedEvents: true, SendsPerWindow: 300, RecipientsPerWin: 3000, RequestsPerWindow: 2500,
 		Oddities: map[string]bool{OddVarsArray: true},
 	}
 }
+
+func (sw Switches) retention() time.Duration { return seconds(sw.RetentionHours * 3600) }
 
 func (sw Switches) clone() Switches {
 	sw.Oddities = maps.Clone(sw.Oddities)

@@ -71,7 +71,7 @@ func TestDomainTracking(t *testing.T) {
 	w.call("PUT", "/v3/domains/"+domain+"/tracking/click", url.Values{"active": {"htmlonly"}})
 	_, body = w.call("GET", "/v3/domains/"+domain+"/tracking", nil)
 	w.want(body, "tracking/open/place_at_the_top", true)
-	w.want(body, "tracking/click/active", "htmlonly")
+	w.want(body, "tracking/click/active", true)
 	w.want(body, "tracking/unsubscribe/active", false)
 	w.want(body, "tracking/web_scheme", "http")
 	w.send(bob, simpleMail, nil)

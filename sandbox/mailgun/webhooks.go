@@ -157,7 +157,7 @@ func (s *Server) hooks3Create(c *call) {
 	}
 	s.mu.Unlock()
 	if exists {
-		c.message(http.StatusBadRequest, "Webhook already exists")
+		c.reason("Webhook already exists")
 		return
 	}
 	c.answer(http.StatusOK, map[string]any{"message": "Webhook has been created", "webhook": urlsJSON(f["url"])})

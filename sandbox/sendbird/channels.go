@@ -357,17 +357,33 @@ func myGroupChannels(s *Server, c *call) (any, error) {
 	}
 	state := c.query.oneOf("member_state_filter", "all", "joined_only", "invited_only")
 	unread := c.query.oneOf("unread_filter", "all", "unread_message")
+	hidden := c.query.oneOf("hidden_mode", "unhidden_only", "hidden_only", "hidden_allow_auto_unhide", "hidden_prevent_auto_unhide", "all")
 	var mine []*channel
 	for _, ch := range s.st.sortedChannels(groupChannels) {
 		m := ch.members[u.id]
 		if m == nil || state == "joined_only" && m.invited || state == "invited_only" && !m.invited ||
-			unread == "unread_message" && ch.unread(m) == 0 {
+			unread == "unread_message" && ch.unread(m) == 0 || !m.shownIn(hidden) {
 			continue
 		}
 		mine = append(mine, ch)
 	}
 	c.query.m["user_id"] = u.id
 	return s.pageOfChannels(c.query, mine, true)
+}
+
+// shownIn says whether a hidden_mode lists the member's channel.
+func (m *member) shownIn(mode string) bool {
+	switch mode {
+	case "unhidden_only":
+		return m.hidden == 0
+	case "hidden_only":
+		return m.hidden != 0
+	case "hidden_allow_auto_unhide":
+		return m.hidden == 1
+	case "hidden_prevent_auto_unhide":
+		return m.hidden == 2
+	}
+	return true
 }
 
 func (s *Server) pageOfChannels(q *args, all []*channel, empty bool) (any, error) {

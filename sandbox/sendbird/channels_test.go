@@ -312,6 +312,13 @@ func TestTypingAndHiding(t *testing.T) {
 	want(t, "no event", len(w.hooks("")), 0)
 
 	w.ok("PUT", ch+"/hide", obj{"user_id": "bob", "allow_auto_unhide": false})
+	for mode, shown := range map[string]int{"": 0, "unhidden_only": 0, "hidden_only": 1, "hidden_allow_auto_unhide": 0, "hidden_prevent_auto_unhide": 1, "all": 1} {
+		path := "/v3/users/bob/my_group_channels"
+		if mode != "" {
+			path += "?hidden_mode=" + mode
+		}
+		want(t, "channels in hidden_mode "+mode, len(w.ok("GET", path, nil)["channels"].([]any)), shown)
+	}
 	w.say(ch, "ana", "one")
 	want(t, "stays hidden", dig(w.oneHook("group_channel:message_send"), "members", 1, "is_hidden"), 2)
 	w.ok("PUT", ch+"/hide", obj{"user_id": "bob"})

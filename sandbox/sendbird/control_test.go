@@ -419,7 +419,7 @@ func TestSeededDefaults(t *testing.T) {
 		return s.AppID() + s.MasterToken()
 	}
 	want(t, "again", make(9), make(9))
-	if make(0) == make(0) {
+	if one, two := make(0), make(0); one == two {
 		t.Error("two drawn seeds are equal")
 	}
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -15,7 +16,7 @@ import (
 )
 
 func testPeople(t *testing.T, b Backend) {
-	s, _ := open(t, b)
+	s, clock := open(t, b)
 	ctx := ctxOf(t)
 	bob := postern.Person{UserID: "bob", Email: "bob@example.com", Name: "Bob\x00", Locale: "de", TimeZone: "Europe/Berlin"}
 	ok(t, s.PutPeople(ctx, bob))
@@ -43,13 +44,20 @@ func testPeople(t *testing.T, b Backend) {
 	}
 	stop("bob", postern.StopBounced, true)
 	stop("bob", postern.StopComplained, false) // the first reason stays
+	do(t, s, func(tx *store.Tx) error {
+		got, found, err := tx.Person("bob")
+		if !found || got.Stopped != postern.StopBounced || !got.StoppedAt.Equal(clock.Now()) {
+			t.Errorf("within a transaction: %+v", got)
+		}
+		return err
+	})
 	for _, step := range []struct {
 		email string
 		want  postern.StopReason
 	}{{"bob@example.com", postern.StopBounced}, {"Bob@Example.com", postern.StopBounced}, {"new@example.com", ""}} {
 		bob.Email = step.email
 		ok(t, s.PutPeople(ctx, bob))
-		if p := person("bob"); p.Stopped != step.want || p.Email != step.email || (p.StoppedDetail == "") != (step.want == "") {
+		if p := person("bob"); p.Stopped != step.want || p.Email != step.email || (p.StoppedDetail == "") != (step.want == "") || p.StoppedAt.IsZero() != (step.want == "") {
 			t.Errorf("put again as %s: %+v", step.email, p)
 		}
 	}
@@ -134,6 +142,13 @@ func testParticipants(t *testing.T, b Backend) {
 		return nil
 	})
 	p.Name = "Renamed"
+	do(t, s, func(tx *store.Tx) error {
+		got, found, err := tx.Participant(high)
+		if got != p || !found {
+			t.Errorf("within a transaction: %+v", got)
+		}
+		return err
+	})
 	find := func() store.Participant {
 		t.Helper()
 		one, found1, err1 := s.Participant(ctx, high)
@@ -179,6 +194,14 @@ func testParticipants(t *testing.T, b Backend) {
 	mark(func(tx *store.Tx) error { return tx.Marked(high, true, 200) }, 500, 300, 300)
 	if got := find(); got.OwnReadAt != clock.Now().UnixMilli() {
 		t.Errorf("own read at %d", got.OwnReadAt)
+	}
+	mark(func(tx *store.Tx) error { return tx.Marking(high) }, 500, 300, 300)
+	if got := find(); got.OwnReadAt <= clock.Now().UnixMilli() {
+		t.Errorf("while a call is under way: own read at %d", got.OwnReadAt)
+	}
+	mark(func(tx *store.Tx) error { return tx.Marked(high, true, 0) }, 500, 300, 300)
+	if got := find(); got.OwnReadAt != clock.Now().UnixMilli() {
+		t.Errorf("after it: own read at %d", got.OwnReadAt)
 	}
 }
 
@@ -240,6 +263,24 @@ func testDeliveries(t *testing.T, b Backend) {
 	do(t, s, func(tx *store.Tx) error { return tx.Answered("d1") })
 	expect()
 
+	// Of several moments at which it was opened the latest is kept.
+	for _, after := range []time.Duration{2, 3, 1} {
+		do(t, s, func(tx *store.Tx) error { return tx.SawOpen("d1", clock.Now().Add(after*time.Minute)) })
+	}
+	want.OpenedAt = clock.Now().Add(3 * time.Minute)
+	expect()
+	do(t, s, func(tx *store.Tx) error {
+		one, found1, err1 := tx.Delivery("d1")
+		two, found2, err2 := tx.DeliveryByMessageID("m0@x")
+		if !cmp.Equal(one, want) || !cmp.Equal(two, want) || !found1 || !found2 {
+			t.Errorf("within a transaction: %+v, %+v", one, two)
+		}
+		if _, found, err := tx.Delivery("none"); found || err != nil {
+			t.Error(found, err)
+		}
+		return errors.Join(err1, err2)
+	})
+
 	ids := func(ds []store.Delivery) (out string) {
 		for _, d := range ds {
 			out += string(d.ID)
@@ -283,7 +324,7 @@ func testDeliveryOrder(t *testing.T, b Backend) {
 			}
 			high = max(high, to)
 			d, _, err := s.Delivery(ctxOf(t), id)
-			if err != nil || d.State != high || !d.DeliveredAt.Equal(first[store.Delivered]) || !d.OpenedAt.Equal(first[store.Opened]) {
+			if err != nil || d.State != high || !d.DeliveredAt.Equal(first[store.Delivered]) {
 				rt.Fatalf("%+v after %v, %v", d, states[:i+1], err)
 			}
 		}
@@ -400,6 +441,15 @@ func testPosts(t *testing.T, b Backend) {
 	if diff := cmp.Diff(map[postern.MessageID]bool{"chat-a": true}, must(s.OurPosts(ctx, 3, []postern.MessageID{"chat-a", "other", ""}))(t)); diff != "" {
 		t.Error(diff)
 	}
+	do(t, s, func(tx *store.Tx) error {
+		if err := tx.PostEnds("b1", store.Refused, "", "no"); err != nil {
+			return err
+		}
+		return tx.PlanAgain("batch")
+	})
+	b1 := post("b1", 1)
+	b1.Detail = "no"
+	expect(a, b1, post("b2", 2), post("c", 3))
 	if got := must(s.OurPosts(ctx, 4, []postern.MessageID{"chat-a"}))(t); len(got) != 0 {
 		t.Error("another conversation's post is ours")
 	}
@@ -497,6 +547,7 @@ func testNotes(t *testing.T, b Backend) {
 			t.Errorf("explain %s: %s", ref, diff)
 		}
 	}
+	// Notes that nobody waits for are there after Close at the latest; see testClose.
 	all := must(s.Notes(ctx, 0, 3))(t)
 	if len(all) != 3 || all[0].Channel != "room" || all[0].User != "bob" || !all[0].At.Equal(clock.Now()) {
 		t.Errorf("%+v", all)

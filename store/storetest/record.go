@@ -180,7 +180,7 @@ func testOrder(t *testing.T, b Backend) {
 				// Several lanes at once: rows are locked in one order whatever order these have.
 				first, second := fmt.Sprint("lane", (r+i)%lanes), fmt.Sprint("lane", (r+i+1)%lanes)
 				if _, _, err := s.Record(ctxOf(t), store.Arrival{Source: "test", Body: []byte("b"),
-					Jobs: []store.LaneJob{job(first, fmt.Sprintf("%d %d", r, i)), job(second, fmt.Sprintf("%d %d", r, i))}}); err != nil {
+					Jobs: []store.LaneJob{job(first, fmt.Sprintf("%d %d", r, 2*i)), job(second, fmt.Sprintf("%d %d", r, 2*i)), job(first, fmt.Sprintf("%d %d", r, 2*i+1))}}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -206,7 +206,7 @@ func testOrder(t *testing.T, b Backend) {
 			finish(t, s, l)
 		}
 	}
-	if want := recorders * each * 2; total != want {
+	if want := recorders * each * 3; total != want {
 		t.Errorf("%d jobs, want %d", total, want)
 	}
 }

@@ -24,6 +24,7 @@ func RunShared(t *testing.T, b Backend) {
 	})
 	t.Run("Wakes", func(t *testing.T) { testWakes(t, b) })
 	t.Run("Crosswise", func(t *testing.T) { testCrosswise(t, b) })
+	t.Run("Deadlock", func(t *testing.T) { testDeadlock(t, b) })
 }
 
 // Many open an empty database at once: one makes the tables, all can use them.
@@ -110,8 +111,7 @@ func testWakes(t *testing.T, b Backend) {
 	}
 }
 
-// Transactions that lock rows crosswise: the database breaks one, and everybody's
-// writes are made all the same.
+// Owners of lanes add to one another's lanes, crosswise.
 func testCrosswise(t *testing.T, b Backend) {
 	cfg := store.Config{Database: b.Fresh(t)}
 	stores := []*store.Store{openAt(t, cfg), openAt(t, cfg)}
@@ -123,26 +123,56 @@ func testCrosswise(t *testing.T, b Backend) {
 	if len(leases) != lanes {
 		t.Fatal(names(leases))
 	}
-	var made atomic.Int64
 	var wg sync.WaitGroup
 	for i, l := range leases {
 		s := stores[i%2]
 		wg.Go(func() {
 			for j := range each {
-				// Holds its own lane and adds to the next one's.
 				err := s.Work(context.Background(), l, func(tx *store.Tx) error {
 					return tx.Add(job(fmt.Sprint("lane", (i+1+j)%lanes), "more"))
 				})
 				if err != nil {
 					t.Errorf("%s: %v", l.Lane, err)
 				}
-				made.Add(1)
 			}
 		})
 	}
 	wg.Wait()
-	if n := must(stores[0].Backlog(ctxOf(t)))(t).Jobs; n != lanes+made.Load() {
-		t.Errorf("%d jobs, want %d", n, lanes+made.Load())
+	if n := must(stores[0].Backlog(ctxOf(t)))(t).Jobs; n != lanes+lanes*each {
+		t.Errorf("%d jobs, want %d", n, lanes+lanes*each)
+	}
+}
+
+// Two transactions that wait for each other: the database breaks one of them, and both
+// are made all the same.
+func testDeadlock(t *testing.T, b Backend) {
+	cfg := store.Config{Database: b.Fresh(t)}
+	stores := []*store.Store{openAt(t, cfg), openAt(t, cfg)}
+	people := []postern.UserID{"a", "b"}
+	ok(t, stores[0].PutPeople(ctxOf(t), postern.Person{UserID: "a", Email: "a"}, postern.Person{UserID: "b", Email: "b"}))
+	var both sync.WaitGroup
+	both.Add(2)
+	var runs atomic.Int32
+	answers := make(chan error, 2)
+	for i, s := range stores {
+		go func() {
+			var once sync.Once
+			answers <- s.Do(context.Background(), func(tx *store.Tx) error {
+				runs.Add(1)
+				if _, err := tx.StopPerson(people[i], "", postern.StopBounced, ""); err != nil {
+					return err
+				}
+				once.Do(func() { both.Done(); both.Wait() })
+				_, err := tx.StopPerson(people[1-i], "", postern.StopBounced, "")
+				return err
+			})
+		}()
+	}
+	for range 2 {
+		ok(t, receive(t, answers, "an answer"))
+	}
+	if runs.Load() < 3 {
+		t.Errorf("the two ran %d times: they were never in each other's way", runs.Load())
 	}
 }
 

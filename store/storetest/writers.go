@@ -176,6 +176,7 @@ func testClose(t *testing.T, b Backend) {
 	for range n / 2 {
 		<-begun
 	}
+	s.NoteSoon(store.Note{What: "soon"})
 	ok(t, s.Close())
 	wg.Wait()
 	ok(t, s.Close())
@@ -186,6 +187,9 @@ func testClose(t *testing.T, b Backend) {
 		t.Error("a closed store answers Ping")
 	}
 	s = openAt(t, cfg)
+	if notes := must(s.Notes(ctxOf(t), 0, 10))(t); len(notes) != 1 || notes[0].What != "soon" {
+		t.Errorf("%+v", notes)
+	}
 	for i, err := range answers {
 		_, dup, again := s.Record(ctxOf(t), store.Arrival{Source: "test", Dedup: fmt.Sprint(i), Body: []byte("b")})
 		if again != nil || dup != (err == nil) {

@@ -106,6 +106,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestSizeWithoutSpool: a file that is not kept is counted as it would be decoded.
+func TestSizeWithoutSpool(t *testing.T) {
+	for _, c := range []struct {
+		encoding, body string
+		want           int64
+	}{
+		{"base64", "YXR0YWNoZWQ=", 8}, {"base64", "YXR0\r\nYWNo\r\nZWQ=\r\n", 8}, {"7bit", "attached", 8},
+		{"quoted-printable", "att=61ched", 8}, {"quoted-printable", "atta=\r\nche=64", 8},
+	} {
+		raw := "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Disposition: attachment; filename=f\r\nContent-Transfer-Encoding: " +
+			c.encoding + "\r\n\r\n" + c.body + "\r\n--a--\r\n"
+		m, err := eml.Parse(strings.NewReader(raw), nil)
+		if err != nil || len(m.Files) != 1 || m.Files[0].Size != c.want {
+			t.Errorf("%s %q: %+v, %v", c.encoding, c.body, m, err)
+		}
+	}
+}
+
 func TestDepthIsBounded(t *testing.T) {
 	var b strings.Builder
 	for i := range 500 {

@@ -126,6 +126,7 @@ type decoder struct {
 	spool    *spool.Spool
 	in       *spool.Writer
 	size     int64
+	escape   int // characters of a quoted-printable escape still to come
 }
 
 func newDecoder(encoding string, sp *spool.Spool) *decoder {
@@ -136,14 +137,41 @@ func newDecoder(encoding string, sp *spool.Spool) *decoder {
 	return d
 }
 
-// Write without a spool only estimates the size, which is all that is wanted.
+// Write without a spool only counts, which is all that is wanted: characters of base64, else bytes.
 func (d *decoder) Write(p []byte) error {
-	d.size += int64(len(p))
-	if d.in == nil {
-		return nil
+	if d.in != nil {
+		_, err := d.in.Write(p)
+		return err
 	}
-	_, err := d.in.Write(p)
-	return err
+	for _, c := range p {
+		d.count(c)
+	}
+	return nil
+}
+
+func (d *decoder) count(c byte) {
+	switch d.encoding {
+	case "base64":
+		if c != '=' && c != '\r' && c != '\n' && c != ' ' && c != '\t' {
+			d.size++
+		}
+	case "quoted-printable":
+		switch {
+		case d.escape > 0:
+			if d.escape--; d.escape == 0 && c != '\n' { // =XX is one byte, = at a line's end is none
+				d.size++
+			}
+			if c == '\n' {
+				d.escape = 0
+			}
+		case c == '=':
+			d.escape = 2
+		default:
+			d.size++
+		}
+	default:
+		d.size++
+	}
 }
 
 func (d *decoder) Done() (*spool.Blob, int64, error) {

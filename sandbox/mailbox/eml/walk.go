@@ -60,7 +60,7 @@ type Visitor interface {
 // holds; errors are r's and v's own.
 func Walk(r io.Reader, v Visitor) error {
 	w := &walker{v: v, inHeader: true}
-	br := bufio.NewReaderSize(r, 64<<10)
+	br := bufio.NewReaderSize(r, 8<<10)
 	start := true
 	for {
 		line, err := br.ReadSlice('\n')

@@ -13,7 +13,6 @@ CREATE TABLE events (
   content_ref TEXT NOT NULL DEFAULT ''  -- else the blob that holds them
 );
 CREATE UNIQUE INDEX events_dedup ON events (dedup) WHERE dedup IS NOT NULL;
-CREATE INDEX events_received ON events (received_at);
 
 -- A lane is a row while it has open jobs. A lease is a due time in the future.
 CREATE TABLE lanes (
@@ -80,7 +79,6 @@ CREATE TABLE participants (
   user_id           TEXT NOT NULL,
   muted_at          BIGINT NOT NULL DEFAULT 0,
   revoked_at        BIGINT NOT NULL DEFAULT 0,
-  read_at           BIGINT NOT NULL DEFAULT 0,  -- what the platform told of his reading
   own_read_at       BIGINT NOT NULL DEFAULT 0,  -- when we last moved his read mark
   own_read_upto     BIGINT NOT NULL DEFAULT 0,  -- newest message that mark was meant to cover
   own_delivered_upto BIGINT NOT NULL DEFAULT 0,
@@ -128,6 +126,15 @@ CREATE TABLE revisions (
   text       TEXT NOT NULL DEFAULT '',
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (platform, channel, message_id)
+);
+
+-- What the platform told of people's reading, participants or not.
+CREATE TABLE reads (
+  platform TEXT NOT NULL,
+  channel  TEXT NOT NULL,
+  user_id  TEXT NOT NULL,
+  read_at  BIGINT NOT NULL,
+  PRIMARY KEY (platform, channel, user_id)
 );
 
 -- Chat messages that we write.
@@ -184,6 +191,6 @@ ALTER TABLE jobs SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, au
 ALTER TABLE deliveries SET (fillfactor = 80);
 
 -- +goose Down
-DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE revisions; DROP TABLE mailed;
+DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
 DROP TABLE deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;

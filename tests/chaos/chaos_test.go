@@ -1,0 +1,226 @@
+//go:build unix
+
+package main
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/postern-chat/postern/internal/pgtest"
+)
+
+// The short run, for CI: the whole thing on both databases, a few kills each.
+func TestShort(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "postern")
+	if err := build(t.Context(), binary); err != nil {
+		t.Fatal(err)
+	}
+	o := options{Seed: 7, Kills: 6, For: 6 * time.Second, Rate: 4, Delay: 200 * time.Millisecond, Unsure: 3 * time.Second, Channels: 4, Binary: binary}
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		o := o
+		o.Database = "sqlite"
+		short(t, o)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		o := o
+		o.Database, o.Replicas, o.Seed = pgtest.Start(t), 2, 8
+		short(t, o)
+	})
+}
+
+func short(t *testing.T, o options) {
+	t.Helper()
+	r, err := run(t.Context(), o, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.print(t.Output())
+	if r.broken() {
+		t.Errorf("%d promises broken", len(r.violations))
+	}
+	if n := r.w.kills.total(); n < o.Kills {
+		t.Errorf("killed %d times, not %d", n, o.Kills)
+	}
+	if r.expected == 0 || r.parts == 0 {
+		t.Errorf("too little was put in to tell anything: %d mails, %d answers", r.expected, r.parts)
+	}
+}
+
+// sayings makes messages of one channel, a second apart.
+func sayings(user string, toks ...string) (out []*said) {
+	for i, tok := range toks {
+		m := &said{ID: jsonNumber(tok), Created: int64(i+1) * 1000, tok: tok}
+		m.User.ID = user
+		out = append(out, m)
+	}
+	return out
+}
+
+// boxOf puts mails into an inbox, each with its tokens.
+func boxOf(mails ...string) *inbox {
+	b := &inbox{byToken: map[string][]*mailed{}}
+	for i, text := range mails {
+		m := &mailed{nth: i}
+		m.Text, m.Received, m.MessageID = text, time.UnixMilli(int64(i+1)*10_000), text
+		for _, t := range tokensOf(m.Message) {
+			b.byToken[t] = append(b.byToken[t], m)
+		}
+		b.mails = append(b.mails, m)
+	}
+	return b
+}
+
+const one, two, three = "m-00-00001", "m-00-00002", "m-00-00003"
+
+func judged(t *testing.T) (*world, *report) {
+	t.Helper()
+	w := &world{}
+	w.books.init()
+	return w, &report{w: w}
+}
+
+func (b *books) accept(key string, came, taken int64) {
+	b.acks[key] = &ack{time.UnixMilli(came), time.UnixMilli(taken)}
+}
+
+// The judge finds what he is there for.
+func TestJudgeMail(t *testing.T) {
+	tests := []struct {
+		name                  string
+		mails                 []string
+		early                 bool // the second came before the first was accepted
+		lost, twice, disorder int
+	}{
+		{"all is well", []string{one, two + " " + three}, false, 0, 0, 0},
+		{"lost", []string{one, three}, false, 1, 0, 0},
+		{"twice", []string{one, two + " " + three, two}, false, 0, 1, 0},
+		{"out of order", []string{two, one, three}, false, 0, 0, 1},
+		{"out of order in one mail", []string{one, three + " " + two}, false, 0, 0, 1},
+		{"accepted out of order", []string{two, one, three}, true, 0, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, r := judged(t)
+			for i, tok := range []string{one, two, three} {
+				w.books.accept("chat "+tok, int64(i*100), int64(i*100+50))
+			}
+			if tt.early {
+				w.books.accept("chat "+two, 10, 20)
+			}
+			w.judgeMail(r, &channel{}, "bea", append(sayings("wim", one, two, three), sayings("bea", "m-00-00009")...), boxOf(tt.mails...))
+			if r.lost != tt.lost || r.twice != tt.twice || r.disorder != tt.disorder || len(r.violations) != tt.lost+tt.twice+tt.disorder {
+				t.Errorf("lost %d, twice %d, out of order %d; %v", r.lost, r.twice, r.disorder, r.violations)
+			}
+		})
+	}
+}
+
+func TestJudgeReplies(t *testing.T) {
+	const a, b = "r-00-00001-bea", "r-00-00002-bea"
+	tests := []struct {
+		name                  string
+		user                  string
+		posts                 []string
+		lost, twice, disorder int
+	}{
+		{"all is well", "bea", []string{a, a + "-f0", b}, 0, 0, 0},
+		{"a part is lost", "bea", []string{a, b}, 1, 0, 0},
+		{"a part twice", "bea", []string{a, a + "-f0", a + "-f0", b}, 0, 1, 0},
+		{"parts out of order", "bea", []string{a + "-f0", a, b}, 0, 0, 1},
+		{"mails out of order", "bea", []string{b, a, a + "-f0"}, 0, 0, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, r := judged(t)
+			w.books.answered(a, "bea", "a@x", 1)
+			w.books.answered(b, "bea", "b@x", 0)
+			w.books.accept("mail a@x", 0, 50)
+			w.books.accept("mail b@x", 100, 150)
+			w.judgeReplies(r, &channel{}, sayings(tt.user, tt.posts...))
+			if r.lost != tt.lost || r.twice != tt.twice || r.disorder != tt.disorder || len(r.violations) != tt.lost+tt.twice+tt.disorder {
+				t.Errorf("lost %d, twice %d, out of order %d; %v", r.lost, r.twice, r.disorder, r.violations)
+			}
+		})
+	}
+	w, r := judged(t)
+	w.books.answered(b, "bea", "b@x", 0)
+	if w.judgeReplies(r, &channel{}, sayings("cem", b)); len(r.violations) != 1 {
+		t.Errorf("posted as somebody else: %v", r.violations)
+	}
+}
+
+func TestJudgeMarks(t *testing.T) {
+	at := time.UnixMilli
+	tests := []struct {
+		name                  string
+		mark                  int64 // when
+		read                  bool
+		opened                int64 // when the newest mail was
+		list                  int64 // when the gateway asked for what came after the first message
+		late                  bool  // the second message's webhook was accepted later
+		wrong, raced, unknown int
+	}{
+		{"delivered, all there", 25_000, false, 0, 0, false, 0, 0, 0},
+		{"delivered too early", 15_000, false, 0, 0, false, 1, 0, 0},
+		{"overtaken", 2100, false, 0, 1900, false, 1, 1, 0}, // the first is not there either
+		{"unheard of", 15_000, false, 0, 0, true, 0, 0, 1},
+		{"read and opened", 25_000, true, 24_000, 0, false, 0, 0, 0},
+		{"read, not opened", 25_000, true, 0, 0, false, 1, 0, 0},
+		{"read before it was opened", 25_000, true, 26_000, 0, false, 1, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, r := judged(t)
+			box := boxOf(one, two) // at 10 s and 20 s, written at 1 s and 2 s
+			w.books.accept("chat "+one, 1000, 1050)
+			w.books.accept("chat "+two, 2000, 2050)
+			if tt.late {
+				w.books.accept("chat "+two, 2000, 19_000)
+			}
+			if tt.list != 0 {
+				w.books.lists = []listing{{"ch", 1001, at(tt.list)}}
+			}
+			if tt.opened != 0 {
+				w.books.opened[address("bea")] = map[string]time.Time{two: at(tt.opened)}
+			}
+			w.books.marks = []marking{{"ch", "bea", tt.read, at(tt.mark), at(tt.mark + 1)}}
+			members := map[string]member{"bea": {Delivered: 30_000}}
+			w.judgeMarks(r, &channel{url: "ch"}, "bea", sayings("wim", one, two), members, box)
+			if r.wrong != tt.wrong || r.raced != tt.raced || r.unknown != tt.unknown || len(r.violations) != tt.wrong {
+				t.Errorf("wrong %d, raced %d, unknown %d; %v", r.wrong, r.raced, r.unknown, r.violations)
+			}
+		})
+	}
+	w, r := judged(t)
+	w.judgeMarks(r, &channel{url: "ch"}, "bea", sayings("wim", one, two), map[string]member{"bea": {Delivered: 1500}}, boxOf(one, two))
+	if r.unmarked != 1 || len(r.violations) != 1 {
+		t.Errorf("a missing mark is not found: %v", r.violations)
+	}
+}
+
+func TestMessageKey(t *testing.T) {
+	form := "recipient=a&body-mime=From%3A+x%0D%0AMessage-ID%3A+%3Cm.1%40x%3E%0D%0A%0D%0Ahello"
+	multi := "--b\r\nContent-Disposition: form-data; name=\"body-mime\"\r\n\r\nMessage-Id: <m.2@x>\r\n\r\nhello\r\n--b--\r\n"
+	for _, tt := range []struct{ hook, kind, body, want string }{
+		{"hook chat", "application/json", `{"category":"group_channel:message_send","payload":{"message_id":12}}`, "chat 12"},
+		{"hook chat", "application/json", `{"category":"group_channel:message_read"}`, ""},
+		{"hook inbound", "application/x-www-form-urlencoded", form, "mail m.1@x"},
+		{"hook inbound", "multipart/form-data; boundary=b", multi, "mail m.2@x"},
+		{"hook event", "application/json", `{}`, ""},
+	} {
+		if got := messageKey(tt.hook, tt.kind, []byte(tt.body)); got != tt.want {
+			t.Errorf("%s %s: %q, want %q", tt.hook, tt.kind, got, tt.want)
+		}
+	}
+}
+
+// Two runs of one seed put the same in, and draw the same.
+func TestSeed(t *testing.T) {
+	a, b := &world{opt: options{Seed: 3}}, &world{opt: options{Seed: 4}}
+	if a.dice("x", "y") != a.dice("x", "y") || a.dice("x", "y") == b.dice("x", "y") || a.sentence("u", one) == a.sentence("u", two) {
+		t.Error("the dice depend on something else than the seed and the words")
+	}
+}

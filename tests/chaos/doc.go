@@ -1,0 +1,19 @@
+// Chaos runs the real gateway between the emulated services, spoils their answers,
+// kills it again and again, and compares afterwards what was put in with what came out:
+//
+//	go run ./tests/chaos -database sqlite -seed 1 -kills 200 -for 10m
+//	go run ./tests/chaos -database postgres -replicas 3 -seed 1 -kills 200 -for 10m
+//
+// It looks at the gateway from outside only: at what the emulators hold, at what passes
+// between them and it (front.go, tap.go), and at its operator's API. Nothing in the
+// gateway knows of it. Exit status 1 means that a promise was broken; the notes of the
+// first messages concerned are printed, and everything is left in the folder that -keep
+// names.
+//
+// The seed repeats what is put in, which faults strike when, and when which process is
+// to be killed. What meets what at that moment is up to the machine.
+//
+//   - plan.go: what is put in; faults.go: what spoils it; kill.go: when it is killed
+//   - world.go: the emulators; replica.go: the gateway; load.go: the people
+//   - check.go, marks.go: what has to hold; report.go: the table
+package main

@@ -1,0 +1,112 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// judgeMarks: when a mark was moved, every message before it was in a mail that had
+// arrived; a read mark besides needs the newest of those mails to have been opened. A
+// message that was written after the gateway had asked the chat for later ones, and
+// before the chat moved the mark, is not held against it: the chat's call has no time.
+// At the end the delivered mark covers everything.
+func (w *world) judgeMarks(r *report, c *channel, user string, messages []*said, members map[string]member, box *inbox) {
+	w.books.mu.Lock()
+	defer w.books.mu.Unlock()
+	var marks []marking
+	for _, m := range w.books.marks {
+		if m.channel == c.url && m.user == user {
+			marks = append(marks, m)
+		}
+	}
+	for _, mark := range marks {
+		w.judgeMark(r, mark, user, messages, box)
+	}
+	var last *said
+	for _, m := range messages {
+		if m.User.ID != user {
+			last = m
+		}
+	}
+	if last != nil && members[user].Delivered < last.Created {
+		r.unmarked++
+		r.violate(last.ID.String(), "not marked", fmt.Sprintf("%s is in the mailbox of %s but not marked as delivered", last.tok, user))
+	}
+}
+
+func (w *world) judgeMark(r *report, mark marking, user string, messages []*said, box *inbox) {
+	var newest *mailed
+	var newestOf *said
+	for _, m := range messages {
+		if m.User.ID == user || m.Created >= mark.began.UnixMilli() {
+			continue
+		}
+		var in *mailed
+		if mails := box.byToken[m.tok]; len(mails) > 0 && mails[0].Received.Before(mark.ended) {
+			in = mails[0]
+			newest, newestOf = in, m
+			continue
+		}
+		switch {
+		case w.books.raced(mark, m, messages, box):
+			r.raced++
+		case w.books.unknownAt(m, mark.began):
+			r.unknown++
+		default:
+			r.wrong++
+			r.violate(m.ID.String(), "wrong mark", fmt.Sprintf("at %s %s was marked as %s for %s, who did not have it", mark.began.Format("15:04:05.000"), m.tok, markWord(mark), user))
+		}
+	}
+	if !mark.read || newest == nil {
+		return
+	}
+	if at := w.books.opened[address(user)][newest.MessageID]; at.IsZero() || at.After(mark.ended) {
+		if w.books.raced(mark, newestOf, messages, box) {
+			r.raced++
+			return
+		}
+		r.wrong++
+		r.violate(newestOf.ID.String(), "wrong mark", fmt.Sprintf("at %s %s was marked as read for %s, who had not opened it", mark.began.Format("15:04:05.000"), newestOf.tok, user))
+	}
+}
+
+func markWord(m marking) string {
+	if m.read {
+		return "read"
+	}
+	return "delivered"
+}
+
+// raceWindow is how long before a mark the gateway may have asked for later messages:
+// its turn for the call, and what slows calls down here.
+const raceWindow = 6 * time.Second
+
+// raced tells whether the gateway may have asked for later messages just before this
+// one was written. It asks for what came after the newest message of a mail.
+func (b *books) raced(mark marking, m *said, messages []*said, box *inbox) bool {
+	for i := len(b.lists) - 1; i >= 0; i-- {
+		l := b.lists[i]
+		if mark.began.Sub(l.began) > raceWindow {
+			return false
+		}
+		if l.channel != mark.channel || l.began.After(mark.began) || l.began.UnixMilli() > m.Created {
+			continue
+		}
+		for _, q := range messages {
+			if q.Created == l.since-1 && len(box.byToken[q.tok]) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unknownAt tells whether the gateway had not accepted a message's webhook yet: it
+// could not know of it but by asking for what it never heard of.
+func (b *books) unknownAt(m *said, when time.Time) bool {
+	a := b.acks["chat "+strings.TrimSpace(m.ID.String())]
+	return a == nil || a.taken.IsZero() || a.taken.After(when)
+}

@@ -1,0 +1,171 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// replica is one process of the gateway. It is started again whenever it ends.
+type replica struct {
+	w      *world
+	n      int
+	url    string
+	listen string
+	binary string
+
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when cmd has ended
+	killed  bool          // by us
+	stopped bool          // for good
+	since   time.Time
+}
+
+func newReplica(w *world, n int, binary string) (*replica, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := ln.Addr().String()
+	return &replica{w: w, n: n, listen: addr, url: "http://" + addr, binary: binary}, ln.Close()
+}
+
+func (r *replica) environment() []string {
+	w := r.w
+	prefix := fmt.Sprintf("/r%d", r.n)
+	secret := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("chaos!"), 6))
+	return append(os.Environ(),
+		"POSTERN_LISTEN="+r.listen, "POSTERN_PUBLIC_URL="+w.front.url, "POSTERN_DATABASE="+w.database.dsn(),
+		"POSTERN_DATA_DIR="+w.database.dataDir(), "POSTERN_SECRET="+secret, "POSTERN_ADMIN_TOKEN="+adminToken,
+		"POSTERN_SENDBIRD_APP_ID="+w.chat.AppID(), "POSTERN_SENDBIRD_API_URL="+w.chatURL+prefix+"/v3", "POSTERN_SENDBIRD_API_TOKEN="+w.chat.MasterToken(),
+		"POSTERN_MAILGUN_DOMAIN="+domain, "POSTERN_MAILGUN_API_URL="+w.mailURL+prefix, "POSTERN_MAILGUN_SENDING_KEY=key-sending",
+		"POSTERN_MAILGUN_ACCOUNT_KEY=key-account", "POSTERN_MAILGUN_SIGNING_KEYS=key-signing", "POSTERN_MAILGUN_UNSURE_AFTER="+w.opt.Unsure.String(),
+		"POSTERN_NOTIFY_DELAY="+w.opt.Delay.String(), "POSTERN_RECEIPTS_HUMAN_AFTER=0s", "POSTERN_LOG_LEVEL=info", "GOMAXPROCS=2")
+}
+
+func (r *replica) logFile() string { return filepath.Join(r.w.dir, fmt.Sprintf("postern-%d.log", r.n)) }
+
+// start starts the process; whoever watches it starts it again.
+func (r *replica) start() error {
+	log, err := os.OpenFile(r.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return nil
+	}
+	cmd := exec.Command(r.binary, "serve")
+	cmd.Env, cmd.Stderr, cmd.Stdout, cmd.Dir = r.environment(), log, log, r.w.dir
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	r.cmd, r.exited, r.killed, r.since = cmd, make(chan struct{}), false, time.Now()
+	go r.watch(cmd, r.exited)
+	return nil
+}
+
+// watch waits for the end of a process that was not killed, and starts another.
+func (r *replica) watch(cmd *exec.Cmd, exited chan struct{}) {
+	err := cmd.Wait()
+	r.mu.Lock()
+	own := !r.killed && !r.stopped
+	r.cmd = nil
+	r.mu.Unlock()
+	close(exited)
+	if !own {
+		return
+	}
+	why := "ended by itself"
+	if time.Since(time.UnixMilli(r.w.infra.Load())) < infraTail {
+		why = "ended by itself without its database or disk"
+	}
+	r.w.strikes.add(why, 1)
+	r.w.logf("replica %d %s: %v", r.n, why, err)
+	r.again(300 * time.Millisecond)
+}
+
+// infraTail is how long after a database came back a process may still end for it.
+const infraTail = 20 * time.Second
+
+// again starts the process after a pause.
+func (r *replica) again(pause time.Duration) {
+	select {
+	case <-time.After(pause):
+	case <-r.w.ctx.Done():
+		return
+	}
+	if err := r.start(); err != nil {
+		r.w.logf("replica %d cannot be started: %v", r.n, err)
+	}
+}
+
+func (r *replica) up() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cmd != nil && !r.killed
+}
+
+// kill ends the process with SIGKILL and waits until it is gone; it comes back after
+// the pause. False if there was none.
+func (r *replica) kill(pause time.Duration) bool {
+	r.mu.Lock()
+	if r.cmd == nil || r.killed {
+		r.mu.Unlock()
+		return false
+	}
+	r.killed = true
+	_ = r.cmd.Process.Kill() // if it ended just now, so be it
+	exited := r.exited
+	r.mu.Unlock()
+	<-exited
+	r.w.wg.Go(func() { r.again(pause) })
+	return true
+}
+
+// stop ends the process for good.
+func (r *replica) stop() {
+	r.mu.Lock()
+	r.stopped = true
+	exited := r.exited
+	if r.cmd != nil {
+		_ = r.cmd.Process.Kill()
+	}
+	r.mu.Unlock()
+	if exited != nil {
+		<-exited
+	}
+}
+
+// ready waits until the process can take work.
+func (r *replica) ready(ctx context.Context, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if err = r.w.exchange(req, nil); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("replica %d does not become ready: %w; see %s", r.n, err, r.logFile())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

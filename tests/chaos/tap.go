@@ -1,0 +1,184 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// tap stands between the gateway and an emulator. It notes what a verdict needs, and
+// kills the process that calls when a kill point is armed for that call. Each replica
+// calls below a prefix of its own, /r0, /r1 ..., so that it is known who calls.
+type tap struct {
+	w    *world
+	next http.Handler
+	kind func(r *http.Request) string
+}
+
+var replicaPath = regexp.MustCompile(`^/r(\d+)/`)
+
+// chatCall names a call of the chat's API; "" if it is none of the gateway's.
+func chatCall(r *http.Request) string {
+	p := r.URL.Path
+	switch {
+	case strings.HasPrefix(p, "/files/"):
+		return "file"
+	case !strings.HasPrefix(p, "/v3/group_channels/"):
+		return ""
+	case strings.HasSuffix(p, "/mark_as_read"):
+		return "mark read"
+	case strings.HasSuffix(p, "/mark_as_delivered"):
+		return "mark delivered"
+	case strings.HasSuffix(p, "/members"):
+		return "members"
+	case strings.HasSuffix(p, "/messages") && r.Method == http.MethodGet:
+		return "messages"
+	case strings.HasSuffix(p, "/messages") && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/"):
+		return "upload"
+	case strings.HasSuffix(p, "/messages"):
+		return "post"
+	}
+	return ""
+}
+
+// mailCall names a call of the e-mail provider's API.
+func mailCall(r *http.Request) string {
+	switch p := r.URL.Path; {
+	case strings.HasSuffix(p, "/messages.mime"):
+		return "send"
+	case strings.HasSuffix(p, "/events") && strings.HasPrefix(p, "/v3/"), strings.HasSuffix(p, "/analytics/logs"):
+		return "find"
+	}
+	return ""
+}
+
+// ServeHTTP passes a call on.
+func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	from := -1
+	if m := replicaPath.FindStringSubmatch(r.URL.Path); m != nil {
+		from, _ = strconv.Atoi(m[1])
+		r.URL.Path = r.URL.Path[len(m[0])-1:]
+		r.RequestURI = r.URL.RequestURI()
+	}
+	kind := t.kind(r)
+	if kind == "" {
+		t.next.ServeHTTP(rw, r)
+		return
+	}
+	if from < 0 {
+		from = t.w.anybody()
+	}
+	done := t.note(kind, r)
+	p := t.w.points.take(kind)
+	if p == nil {
+		t.next.ServeHTTP(rw, r)
+		done()
+		return
+	}
+	defer p.over() // also if a fault breaks the call off
+	if p.moment == "before" {
+		t.w.kill(from, p)
+		panic(http.ErrAbortHandler)
+	}
+	// The call is carried out whatever happens to the caller.
+	answer := httptest.NewRecorder()
+	t.next.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
+	done()
+	if p.moment == "unanswered" {
+		t.w.kill(from, p)
+		panic(http.ErrAbortHandler)
+	}
+	maps.Copy(rw.Header(), answer.Header())
+	rw.WriteHeader(answer.Code)
+	_, _ = rw.Write(answer.Body.Bytes()) // whoever is dead does not read
+	_ = http.NewResponseController(rw).Flush()
+	t.w.kill(from, p)
+}
+
+// books are what passed by.
+type books struct {
+	mu      sync.Mutex
+	lists   []listing
+	marks   []marking
+	opened  map[string]map[string]time.Time // address -> Message-ID -> when a person opened or answered it
+	acks    map[string]*ack                 // hook and message -> when it was accepted
+	replies []reply
+	lost    map[int64]bool   // webhooks that ended without having been accepted
+	gaveUp  map[int64]string // those of messages that ever did: lost or dropped
+
+	faultNames  sync.Map // of the chat's faults
+	mailLooked  time.Time
+	mailAgain   map[string]int
+	mailWaiting atomic.Int64 // posts of the e-mail provider that are not accepted yet
+}
+
+// listing is a look at a channel's messages.
+type listing struct {
+	channel string
+	since   int64
+	began   time.Time
+}
+
+// marking is a mark that the gateway set.
+type marking struct {
+	channel, user string
+	read          bool
+	began, ended  time.Time
+}
+
+// ack tells when a webhook first came and when it was first accepted.
+type ack struct{ came, taken time.Time }
+
+func (b *books) init() {
+	b.opened, b.acks = map[string]map[string]time.Time{}, map[string]*ack{}
+	b.lost, b.gaveUp, b.mailAgain = map[int64]bool{}, map[int64]string{}, map[string]int{}
+}
+
+// note writes down what a verdict needs of a call; what it gives is called when the
+// call is done.
+func (t *tap) note(kind string, r *http.Request) (done func()) {
+	b := &t.w.books
+	began := time.Now()
+	switch kind {
+	case "messages":
+		since, _ := strconv.ParseInt(r.URL.Query().Get("message_ts"), 10, 64)
+		b.mu.Lock()
+		b.lists = append(b.lists, listing{channelOf(r), since, began})
+		b.mu.Unlock()
+	case "mark read", "mark delivered":
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var in struct {
+			User string `json:"user_id"`
+		}
+		_ = json.Unmarshal(body, &in) // a call that broke off says nothing, and does nothing
+		m := marking{channel: channelOf(r), user: in.User, read: kind == "mark read", began: began}
+		return func() {
+			m.ended = time.Now()
+			b.mu.Lock()
+			b.marks = append(b.marks, m)
+			b.mu.Unlock()
+		}
+	}
+	return func() {}
+}
+
+func channelOf(r *http.Request) string {
+	parts := strings.Split(r.URL.Path, "/")
+	if len(parts) > 3 {
+		return parts[3]
+	}
+	return ""
+}
