@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/replytext"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -41,6 +42,11 @@ func (r *rules) Raw(_ context.Context, id int64) ([]byte, bool, error) {
 	return r.raw, ok, err
 }
 
+func (r *rules) Extracted(_ context.Context, id int64) (replytext.Result, bool, error) {
+	ok, err := r.ask("extracted", id)
+	return replytext.Result{Text: "<b>new</b> words", Full: "<b>new</b> words\n> old"}, ok, err
+}
+
 type house struct {
 	t     *testing.T
 	store *store.Store
@@ -62,6 +68,7 @@ func newHouse(t *testing.T, token string) *house {
 		t.Fatal(err)
 	}
 	a.Register(h.mux)
+	a.RegisterPages(h.mux)
 	return h
 }
 
@@ -101,7 +108,7 @@ func (h *house) call(method, path, body string, status int) (v map[string]any) {
 var calls = []string{
 	"GET /api/v1/people", "GET /api/v1/people/bob", "PUT /api/v1/people/bob", "DELETE /api/v1/people/bob", "POST /api/v1/people/bob/lift",
 	"GET /api/v1/held", "POST /api/v1/held/1/release", "POST /api/v1/held/1/discard", "GET /api/v1/explain/x", "GET /api/v1/activity",
-	"POST /api/v1/participants/1/revoke", "GET /api/v1/status", "GET /api/v1/events/1/raw", "GET /api/v1/", "GET /api/v1/nothing", "PATCH /api/v1/people/bob",
+	"POST /api/v1/participants/1/revoke", "GET /api/v1/status", "GET /api/v1/events/1/reply", "GET /api/v1/events/1/raw", "GET /api/v1/", "GET /api/v1/nothing", "PATCH /api/v1/people/bob",
 }
 
 // Nobody is let in without the token, to whatever call, and learns which calls there are.
