@@ -9,6 +9,9 @@ SHELL := /bin/bash
 CC_HERE := $(shell command -v $$(go env CC 2>/dev/null) 2>/dev/null)
 RACE ?= $(if $(CC_HERE),-race)
 FUZZTIME ?= 10s
+SEED ?= 1
+KILLS ?= 200
+FOR ?= 10m
 
 .PHONY: help
 help: ## list the targets
@@ -36,8 +39,8 @@ lint: ## check form and style: gofmt, go vet, staticcheck
 	go tool -modfile=tools/go.mod staticcheck ./...
 
 .PHONY: generate
-generate: ## write what is made from code: docs/configuration.md
-	go test ./cmd/postern -run '^TestGenerated$$' -update
+generate: ## write what is made from code: docs/configuration.md, tables of docs/sandbox.md
+	go test ./cmd/postern ./sandbox -run '^TestGenerated$$' -update
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 10s)
@@ -67,3 +70,13 @@ replies: build ## score the reply extraction and write docs/replies.md (needs ..
 .PHONY: browser
 browser: ## play the README's story in a real browser (Debian's chromium, playwright-core)
 	tests/browser/run.sh
+
+.PHONY: chaos
+chaos: ## kill the gateway again and again on both databases, and count what was lost (SEED=, KILLS=, FOR=)
+	@tools/packages
+	go run ./tests/chaos -database sqlite -seed $(SEED) -kills $(KILLS) -for $(FOR)
+	go run ./tests/chaos -database postgres -replicas 3 -seed $(SEED) -kills $(KILLS) -for $(FOR)
+
+.PHONY: conformance
+conformance: ## run the vendors' own clients against the emulators (needs node and npm)
+	tests/conformance/run.sh

@@ -278,7 +278,11 @@ func (a *API) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d, err := a.cfg.Store.DeliveryCounts(r.Context())
-	return map[string]any{"jobs": b.Jobs, "lanes": b.Lanes, "dead": b.Dead, "oldest": b.Oldest, "deliveries": d}, err
+	v := map[string]any{"jobs": b.Jobs, "lanes": b.Lanes, "dead": b.Dead, "deliveries": d}
+	if !b.Oldest.IsZero() {
+		v["oldest"] = b.Oldest
+	}
+	return v, err
 }
 
 // extracted shows an operator what was trimmed from a mail.

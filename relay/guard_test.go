@@ -106,7 +106,7 @@ func TestJudge(t *testing.T) {
 	for _, tt := range tests {
 		for i, policy := range []Strangers{StrangersHold, StrangersRefuse, StrangersGuest} {
 			r := &Rules{Config: Config{Domain: domain, Strangers: policy}}
-			got := r.judge(postern.Inbound{Verdicts: tt.v}, parse(t, tt.fields...), tt.to, tt.person)
+			got := r.judge(postern.Inbound{Sender: bobsAddress, Verdicts: tt.v}, parse(t, tt.fields...), tt.to, tt.person)
 			if got.do != tt.want[i] || !strings.Contains(got.why, tt.why) || (got.why == "") != (tt.why == "") {
 				t.Errorf("%s, strangers %s: %d (%s), want %d (%s)", tt.name, policy, got.do, got.why, tt.want[i], tt.why)
 			}

@@ -2,12 +2,15 @@ package relay
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,11 +50,38 @@ type house struct {
 	buried []string // reasons of jobs that were given up
 }
 
+// empty is a database that is up to date and holds nothing: making one anew for every
+// test would take most of the time.
+var empty = sync.OnceValue(func() []byte {
+	dir, err := os.MkdirTemp("", "postern-relay-")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	file := filepath.Join(dir, "empty.db")
+	s, err := store.Open(context.Background(), store.Config{Database: "sqlite:" + file})
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		panic(err)
+	}
+	return b
+})
+
 func newHouse(t testing.TB, set ...func(*Config)) *house {
 	t.Helper()
 	h := &house{t: t, now: start()}
 	dir, now := t.TempDir(), func() time.Time { return h.now }
-	s, err := store.Open(t.Context(), store.Config{Database: "sqlite:" + filepath.Join(dir, "house.db"), Now: now})
+	file := filepath.Join(dir, "house.db")
+	if err := os.WriteFile(file, empty(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), store.Config{Database: "sqlite:" + file, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func TestMarksNeverClaimTooMuch(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h.fresh()
 		m := &toy{h: h, delivered: map[int]bool{}, opened: map[int]bool{}, failed: map[int]bool{}}
-		for range rapid.IntRange(1, 14).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 11).Draw(rt, "steps") {
 			before := len(m.h.chat.marks)
 			m.step(rt)
 			for _, mark := range m.h.chat.marks[before:] {

@@ -115,11 +115,11 @@ func (m message) write(w io.Writer) error {
 }
 
 func (m message) header(b *bytes.Buffer) {
-	own := (&mail.Address{Name: m.From, Address: m.Address}).String()
+	own := mailbox(m.From, m.Address)
 	field := func(name, value string) { b.WriteString(name + ": " + fold(value) + "\r\n") }
 	field("From", own)
 	field("Reply-To", own)
-	field("To", (&mail.Address{Name: oneLine(m.To, 80), Address: m.to}).String())
+	field("To", mailbox(oneLine(m.To, 80), m.to))
 	field("Subject", mime.QEncoding.Encode("utf-8", m.Subject))
 	field("Date", m.Date.UTC().Format(time.RFC1123Z))
 	field("Message-ID", "<"+m.messageID+">")
@@ -136,6 +136,15 @@ func (m message) header(b *bytes.Buffer) {
 		field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 	}
 	field("MIME-Version", "1.0")
+}
+
+// mailbox is a name and an address. net/mail leaves a backslash as it is in the encoded
+// word of a name, which RFC 2047 section 5 forbids.
+func mailbox(name, address string) string {
+	if word := mime.BEncoding.Encode("utf-8", name); word != name {
+		return word + " " + (&mail.Address{Address: address}).String()
+	}
+	return (&mail.Address{Name: name, Address: address}).String()
 }
 
 // fold breaks a field between its encoded words and its ids: RFC 5322 section 2.1.1

@@ -145,6 +145,7 @@ func (s *attributionScan) add(lx *lexicon, j int) {
 	if s.open > 0 && l.depth > s.d.lines[s.line].depth {
 		s.open-- // what looked like a quote mark closed the bracket
 	}
+	s.named = s.named || s.d.ours.named(f)
 	s.buf = lx.tokens(s.buf[:0], f)
 	for _, t := range s.buf {
 		switch t.text {

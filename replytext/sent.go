@@ -31,7 +31,8 @@ func newEvidence(sent []Sent) *evidence {
 				e.addresses = append(e.addresses, a)
 			}
 		}
-		if n := strings.TrimSpace(fold(s.Name)); len(n) >= 3 {
+		// Shorter ones are words of every language.
+		if n := strings.TrimSpace(fold(s.Name)); len(n) >= 5 {
 			e.names = append(e.names, n)
 		}
 		text := clean(s.Text)

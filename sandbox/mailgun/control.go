@@ -347,7 +347,8 @@ func (s *Server) controlEvent(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, fmt.Errorf("nothing was sent to %q", in.Recipient))
 		return
 	}
-	v := visitor{ip: orText(in.IP, "203.0.113.9"), agent: orText(in.Agent, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")}
+	v := somebody()
+	v.ip, v.agent = orText(in.IP, v.ip), orText(in.Agent, v.agent)
 	switch in.Event {
 	case "opened":
 		s.open(d, v)

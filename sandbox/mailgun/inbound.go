@@ -156,7 +156,7 @@ func (s *Server) returned(rcpt string) bool {
 		if isBounce {
 			s.delayedBounce(d)
 		} else {
-			s.unsubscribe(d, visitor{}, "*")
+			s.unsubscribe(d, somebody(), "*")
 		}
 	})
 	return true

@@ -218,7 +218,7 @@ func (s *Server) delivered(d *delivery) {
 	case "complain":
 		s.later(time.Second, "to:"+d.token, func(context.Context) { _ = s.Complain(d.to, d.msg.id) })
 	case "unsubscribe":
-		s.later(time.Second, "to:"+d.token, func(context.Context) { s.unsubscribe(d, visitor{}, "*") })
+		s.later(time.Second, "to:"+d.token, func(context.Context) { s.unsubscribe(d, somebody(), "*") })
 	case "delayed-bounce":
 		s.later(time.Minute, "to:"+d.token, func(context.Context) { s.delayedBounce(d) })
 	}

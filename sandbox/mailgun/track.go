@@ -13,6 +13,11 @@ import (
 // visitor is who fetched a pixel or followed a link.
 type visitor struct{ ip, agent string }
 
+// somebody is a person at a desk, where nobody says who it was.
+func somebody() visitor {
+	return visitor{ip: "203.0.113.9", agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+}
+
 // pixelGIF is a transparent GIF of one by one pixel.
 const pixelGIF = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 

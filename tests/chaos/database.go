@@ -38,7 +38,7 @@ func newDatabase(w *world) (database, error) {
 	case strings.HasPrefix(w.opt.Database, "postgres"):
 		return &server{w: w, url: w.opt.Database}, nil
 	}
-	return nil, fmt.Errorf("database %q: sqlite, postgres or postgres://...", w.opt.Database)
+	return nil, fmt.Errorf("database %q is neither sqlite nor postgres nor a URL of PostgreSQL", w.opt.Database)
 }
 
 // disk is SQLite in a folder, if possible on a small disk of its own, which can be

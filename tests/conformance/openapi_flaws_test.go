@@ -50,6 +50,7 @@ func flaws() []flaw {
 		{"answer POST /v1/analytics/logs /items/*/delivery-status/* nullable: Value is not nullable", noText},
 		{"answer GET /v3/{domain_name}/events /items/*/message/attachments required: property \"attachments\" is missing", "accepted events have none (page on webhook payloads)"},
 		{"answer POST /v3/{domain_name}/messages status 401: response header Content-Type has unexpected value: \"text/plain*", "recorded so: the bare word Forbidden"},
+		{"answer DELETE /v4/domains/{domain}/webhooks / required: at '': missing property 'message'", "an unknown webhook's 404 has Description instead: the file's own example at PUT, against its schema"},
 		{"answer GET /v1/keys status 401: status is not supported", statusNo},
 		{"answer PUT /v3/domains/{name}/tracking/open status 400: status is not supported", statusNo},
 		{"answer PUT /v4/domains/{name} status 400: status is not supported", statusNo},

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -26,19 +26,12 @@ func testPosternChat(t *testing.T, rec *Recorder) {
 	s, base := startChat(t, rec, PosternClients)
 	s.SetFilesURL(base)
 	ctx := t.Context()
-	setUp := func(method, path, body string) {
-		t.Helper()
-		req := must(http.NewRequestWithContext(ctx, method, base+"/v3"+path, strings.NewReader(body)))(t, path)
-		req.Header.Set("Api-Token", s.MasterToken())
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("User-Agent", setUpAgent)
-		resp := must(http.DefaultClient.Do(req))(t, path)
-		defer func() { _ = resp.Body.Close() }()
-		same(t, path, resp.StatusCode, 200)
-	}
-	setUp("POST", "/users", `{"user_id":"ana","nickname":"Ana","profile_url":""}`)
-	setUp("POST", "/users", `{"user_id":"bob@x","nickname":"Bob","profile_url":""}`)
-	setUp("POST", "/group_channels", `{"channel_url":"room-1","name":"Support","user_ids":["ana","bob@x"]}`)
+	aside := httptest.NewServer(s.Handler()) // not recorded: these calls are not the client's
+	defer aside.Close()
+	setUp := plainCalls{t, aside.URL + "/v3", map[string]string{"Api-Token": s.MasterToken()}}
+	setUp.ask("POST", "/users", "application/json", `{"user_id":"ana","nickname":"Ana","profile_url":""}`, 200)
+	setUp.ask("POST", "/users", "application/json", `{"user_id":"bob@x","nickname":"Bob","profile_url":""}`, 200)
+	setUp.ask("POST", "/group_channels", "application/json", `{"channel_url":"room-1","name":"Support","user_ids":["ana","bob@x"]}`, 200)
 
 	c := must(chatclient.New(chatclient.Config{AppID: s.AppID(), APIURL: base + "/v3", APIToken: s.MasterToken()}))(t, "New")
 	began := s.Now().Add(-time.Second)
@@ -70,9 +63,6 @@ func testPosternChat(t *testing.T, rec *Recorder) {
 	_, err = c.Message(ctx, room, "99")
 	same(t, "cause of a message that is not there", postern.CauseOf(err), postern.CauseNotFound)
 }
-
-// setUpAgent marks calls that are not the client's under test.
-const setUpAgent = "test"
 
 // testPosternMail makes every call of provider/mailgun.
 func testPosternMail(t *testing.T, rec *Recorder) {

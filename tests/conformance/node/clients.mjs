@@ -68,23 +68,27 @@ export function sendbird() {
   // call gives what the SDK makes of the answer, raw the answer: its models have no place for some of it.
   const call = async (name, ...args) => (await ask(name, args)).data;
   const raw = async (name, ...args) => (await ask(name, args)).body;
-  // missing are the operations whose endpoint is emulated and that were not called.
+  // missing are the operations whose endpoint is emulated and that were not called; left are all others.
   const missing = () => {
     const list = endpoints('SENDBIRD_ENDPOINTS');
     const out = [];
+    const left = [];
     let supported = 0;
     for (const [cls, C] of Object.entries(sdk)) {
       if (!cls.endsWith('Api')) continue;
       for (const m of Object.getOwnPropertyNames(C.prototype).filter((n) => n.endsWith('WithHttpInfo'))) {
         const [, path, method] = /callApi\('([^']+)', '([A-Z]+)'/.exec(C.prototype[m].toString());
-        if (!emulated(list, method, path)) continue;
-        supported += 1;
         const name = `${cls}.${m.replace('WithHttpInfo', '')}`;
+        if (!emulated(list, method, path)) {
+          left.push(name);
+          continue;
+        }
+        supported += 1;
         if (!done.has(name)) out.push(`${name} ${method} ${path}`);
       }
     }
     assert.ok(supported > 100, `only ${supported} operations were found: is the SDK read rightly?`);
-    return { missing: out, supported };
+    return { missing: out, left, supported };
   };
   return { call, raw, missing };
 }
@@ -129,6 +133,7 @@ export function mailgun(key = env('MAILGUN_KEY')) {
     const list = endpoints('MAILGUN_ENDPOINTS');
     const probe = newMailgun('http://127.0.0.1:9', 'x');
     const out = [];
+    const left = [];
     let supported = 0;
     for (const [name, owner, m] of methodsOf(probe)) {
       let asked = '';
@@ -143,12 +148,16 @@ export function mailgun(key = env('MAILGUN_KEY')) {
         } catch { /* only what it asked for matters */ }
       }
       const at = asked.indexOf(' ');
-      if (!asked || !emulated(list, asked.slice(0, at), asked.slice(at + 1))) continue;
+      if (!asked) continue;
+      if (!emulated(list, asked.slice(0, at), asked.slice(at + 1))) {
+        left.push(name);
+        continue;
+      }
       supported += 1;
       if (!done.has(name)) out.push(`${name} ${asked}`);
     }
     assert.ok(supported > 30, `only ${supported} calls were found: is the client read rightly?`);
-    return { missing: out, supported };
+    return { missing: out, left, supported };
   };
   return { client, missing };
 }

@@ -1,0 +1,209 @@
+package relay
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/store"
+)
+
+// answered has Bob answer with the post's calls ending in these ways.
+func answered(t *testing.T, text string, outcomes ...outcome) *house {
+	t.Helper()
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	h.chat.calls["post"] = outcomes
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, text))
+	return h
+}
+
+// An answer that was lost: the message is looked for by its mark, not written again.
+func TestUnsurePostFound(t *testing.T) {
+	h := answered(t, "Yes", lost())
+	h.wantNoted("posted")
+	h.pass(time.Minute)
+	h.wantSaid("bob: Yes")
+	h.wantNoted("posted", "")
+}
+
+// What never took effect is written once more, after the time in which it still might.
+func TestUnsurePostMissed(t *testing.T) {
+	h := answered(t, "Yes", unsure())
+	h.pass(settleTime - time.Second)
+	h.wantSaid()
+	h.pass(time.Minute)
+	h.wantSaid("bob: Yes")
+	if n := countOf(h.chat.asked, "post"); n != 2 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func countOf(list []string, s string) (n int) {
+	for _, l := range list {
+		if l == s {
+			n++
+		}
+	}
+	return n
+}
+
+// A call that takes effect late is found when it does.
+func TestUnsurePostLate(t *testing.T) {
+	h := answered(t, "Yes", unsure())
+	post := h.post1(t)
+	h.chat.messages = append(h.chat.messages, postern.ChatMessage{ID: "late", Channel: channel, Sender: postern.User{ID: "bob"}, Mark: h.mark(post), CreatedAt: h.now.Add(-2 * time.Minute)})
+	h.pass(time.Minute)
+	if n := countOf(h.chat.asked, "post"); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+	if p := h.post1(t); p.State != store.Posted || p.ChatID != "late" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// post1 is the first post of the last mail.
+func (h *house) post1(t *testing.T) store.Post {
+	t.Helper()
+	notes, err := h.Store.Notes(t.Context(), 0, 1000)
+	h.must(err)
+	for _, n := range slices.Backward(notes) {
+		if n.What == "to be posted" {
+			ps, err := h.Store.Posts(t.Context(), n.Ref2)
+			if err != nil || len(ps) == 0 {
+				t.Fatal(len(ps), err)
+			}
+			return ps[0]
+		}
+	}
+	t.Fatal("no post was planned")
+	return store.Post{}
+}
+
+// Somebody else's message with the like of our mark is not taken for ours.
+func TestUnsurePostForeignMark(t *testing.T) {
+	h := answered(t, "Yes", unsure())
+	for _, mark := range []string{"", string(h.post1(t).ID), h.mark(store.Post{ID: "other"})} {
+		h.chat.messages = append(h.chat.messages, postern.ChatMessage{ID: postern.MessageID("x" + mark), Mark: mark, CreatedAt: h.now})
+	}
+	h.pass(time.Minute)
+	h.wantSaid("bob: Yes")
+}
+
+// In a busy channel the mark may stand many pages further on.
+func TestUnsurePostManyPages(t *testing.T) {
+	h := answered(t, "Yes", lost())
+	mine := h.chat.messages[len(h.chat.messages)-1]
+	h.chat.messages = h.chat.messages[:len(h.chat.messages)-1]
+	for i := range 950 {
+		h.chat.messages = append(h.chat.messages, postern.ChatMessage{ID: postern.MessageID(h.next()), CreatedAt: h.now.Add(time.Duration(i) * time.Millisecond)})
+	}
+	mine.CreatedAt = h.now.Add(time.Second)
+	h.chat.messages = append(h.chat.messages, mine)
+	h.pass(time.Minute)
+	h.wantSaid("bob: Yes")
+}
+
+func TestPostPutOff(t *testing.T) {
+	for _, kind := range []postern.Kind{postern.Temporary, postern.Denied, postern.Internal} {
+		h := answered(t, "Yes", failure(kind), failure(kind))
+		h.pass(time.Minute)
+		h.wantSaid("bob: Yes")
+		if countOf(h.chat.asked, "post") != 3 {
+			t.Errorf("%v: calls %v", kind, h.chat.asked)
+		}
+	}
+}
+
+// Parts go out in order, whatever happens to one of them.
+func TestPostOrder(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.MaxText = 60 })
+	m := h.mailed("Hello")
+	h.chat.calls["post"] = []outcome{{happens: true}, failure(postern.Temporary), lost(), unsure()}
+	text := "The first sentence is this one, of some length. The second is this. And the third comes last of all, as it should be."
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, text))
+	h.pass(time.Hour)
+	var got []string
+	for _, p := range h.chat.posts {
+		got = append(got, p.Text)
+	}
+	if len(got) != 3 || strings.Join(got, " ") != text {
+		t.Errorf("the chat says %q", got)
+	}
+}
+
+// A text that the platform finds too long is halved until it fits.
+func TestReshape(t *testing.T) {
+	long := failure(postern.Permanent, postern.CauseTooLong)
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	h.chat.calls["post"] = []outcome{long, long, {happens: true}}
+	text := strings.TrimSpace(strings.Repeat("0123456789 ", 20))
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, text+"\n-- \nBob", "MIME-Version: 1.0", "Content-Type: text/plain"))
+	var got []string
+	for _, p := range h.chat.posts {
+		got = append(got, p.Text)
+	}
+	if strings.Join(got, " ") != text || len(got) < 3 {
+		t.Errorf("%d posts: %q", len(got), got)
+	}
+	marks := map[string]bool{}
+	for _, p := range h.chat.posts {
+		marks[p.Mark] = true
+	}
+	if len(marks) != len(h.chat.posts) {
+		t.Error("two posts have the same mark")
+	}
+}
+
+// Even fifty characters too long: it is given up, and an operator has it.
+func TestNeverShortEnough(t *testing.T) {
+	h := answered(t, strings.Repeat("0123456789 ", 20), repeat(failure(postern.Permanent, postern.CauseTooLong), 100)...)
+	h.wantSaid()
+	h.wantHeld("the chat refused it")
+}
+
+// A file that is too large leaves a line in its place; what comes after it follows.
+func TestReplaceFile(t *testing.T) {
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	h.chat.calls["post"] = []outcome{{happens: true}, failure(postern.Permanent, postern.CauseTooLarge)}
+	h.answers(m.replyTo(), h.withTwoFiles())
+	h.wantSaid("bob: The papers", "bob: 📎 a.pdf (too large for the chat)", "bob: b.csv=1,2")
+}
+
+// What the chat refuses waits for an operator, who can let it go on where it stopped.
+func TestRefusedPost(t *testing.T) {
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	h.chat.calls["post"] = []outcome{{happens: true}, failure(postern.Permanent)}
+	h.answers(m.replyTo(), h.withTwoFiles())
+	h.wantSaid("bob: The papers")
+	h.wantHeld("the chat refused it")
+	h.wantNoted("not posted", "the chat refused it")
+	if ok, err := h.Release(t.Context(), h.held()[0].ID); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	h.settle()
+	h.wantSaid("bob: The papers", "bob: a.pdf=%PDF", "bob: b.csv=1,2")
+}
+
+// A text refused as too large is no file to be replaced.
+func TestTextTooLarge(t *testing.T) {
+	h := answered(t, "Yes", failure(postern.Permanent, postern.CauseTooLarge))
+	h.wantHeld("the chat refused it")
+	if len(h.buried) != 0 {
+		t.Errorf("buried: %q", h.buried)
+	}
+}
+
+// A platform that does not list messages: after the time in which it might take effect
+// the post is made again.
+func TestUnsurePostMayNotList(t *testing.T) {
+	h := answered(t, "Yes", unsure())
+	h.chat.calls["messages"] = repeat(failure(postern.Denied), 5)
+	h.pass(time.Minute)
+	h.wantSaid("bob: Yes")
+}
