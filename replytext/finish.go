@@ -32,6 +32,7 @@ func (d *doc) extract(ours *evidence) Result {
 // guard keeps Extract from cutting on weak grounds, and from cutting everything
 // unless it is known that everything is ours.
 func (d *doc) guard(r *Result) {
+	d.echoed()
 	own, ours := false, d.us
 	for i := range d.lines {
 		l := &d.lines[i]
@@ -47,6 +48,33 @@ func (d *doc) guard(r *Result) {
 		r.Confidence = min(r.Confidence, .4)
 	}
 	r.Certain = r.Confidence >= Sure
+}
+
+// echo is how many words of ours an author may repeat as his whole answer.
+const echo = 12
+
+// echoed gives a mail's only words back to its author when they are few, unmarked, and
+// happen to be ours: he repeated them ("see you on Saturday at ten"). A quotation
+// brings more along.
+func (d *doc) echoed() {
+	words := 0
+	for i := range d.lines {
+		l := &d.lines[i]
+		if l.own() {
+			return
+		}
+		if l.mark == markSent && l.depth == 0 {
+			words += l.words
+		}
+	}
+	if words == 0 || words > echo {
+		return
+	}
+	for i := range d.lines {
+		if l := &d.lines[i]; l.mark == markSent && l.depth == 0 && l.words > 0 {
+			l.kind, l.mark = "", markNone
+		}
+	}
 }
 
 // render joins the lines that keep says, without more than one blank line

@@ -126,10 +126,13 @@ func (e *evidence) named(f string) bool {
 }
 
 // Thresholds of stage one. A line is ours by its words only together with its
-// neighbours, for anybody may repeat three words of a mail.
+// neighbours, for anybody may repeat three words of a mail. Lines that nothing marks
+// as quoted must be ours almost to the word: people answer in our own words
+// ("see you on Saturday at eleven"), and losing theirs is worse than leaving ours.
 const (
-	oursShare = .6 // of a line's words
-	oursWords = 6  // in a run of lines that are not marked as quoted
+	oursShare  = .6 // of the words of a marked line
+	plainShare = .9 // of those of a line that nothing marks
+	oursWords  = 6  // in a run of such lines
 )
 
 // cover notes which part of each line's words stands in what we sent, and marks
@@ -142,17 +145,17 @@ func (e *evidence) cover(d *doc) {
 		e.sent[i].cover(d)
 	}
 	for i := 0; i < len(d.lines); {
-		if d.lines[i].sent < oursShare {
+		if !d.lines[i].ours() {
 			i++
 			continue
 		}
 		words, end := 0, i
 		for j := i; j < len(d.lines); j++ {
 			l := &d.lines[j]
-			if l.words > 0 && l.sent < .5 {
+			if l.words > 0 && !l.oursToo() {
 				break // a line without words, blank or a link, is anybody's
 			}
-			if l.sent >= .5 || l.words == 0 && !l.blank() && end == j {
+			if l.words > 0 || !l.blank() && end == j {
 				words += l.words
 				end = j + 1
 			}
@@ -169,6 +172,22 @@ func (e *evidence) cover(d *doc) {
 		i = max(end, i+1)
 	}
 	d.answersInside()
+}
+
+// ours tells whether a line's words are ours, oursToo whether they may be beside one
+// whose are: a short line has no shingles of its own.
+func (l *line) ours() bool {
+	if l.depth > 0 {
+		return l.sent >= oursShare
+	}
+	return l.sent >= plainShare
+}
+
+func (l *line) oursToo() bool {
+	if l.depth > 0 || l.words < shingle {
+		return l.sent >= .5
+	}
+	return l.sent >= plainShare
 }
 
 // answersInside gives back to the author what stands between our words in an

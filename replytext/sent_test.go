@@ -15,3 +15,20 @@ func TestOurNameInAttribution(t *testing.T) {
 		t.Error("cut although the name is not ours: the test proves nothing")
 	}
 }
+
+// An answer in words like those that were sent before is the author's, above the
+// quotation and below it.
+func TestAnswerLikeWhatWasSent(t *testing.T) {
+	sent := []Sent{
+		{From: []string{"x@chat.example"}, Name: "Xia (Room)", Text: "Shall we meet?\n\n-- \nAnswer this e-mail to answer in the chat.\n"},
+		{From: []string{"x@chat.example"}, Name: "Xia (Room)", Text: "See you on Saturday at ten, of course.\n\n-- \nAnswer this e-mail to answer in the chat.\n"},
+	}
+	const quote = "On 11/22/26 12:49, Xia (Room) <x@chat.example> wrote:\n> Shall we meet?\n>\n> --\n> Answer this e-mail to answer in the chat.\n"
+	for _, own := range []string{"See you on Saturday at eleven, of course.", "See you on Saturday at ten, of course."} {
+		for _, mail := range []string{quote + "\n" + own + "\n", own + "\n\n" + quote, own + "\n"} {
+			if r := Extract(Input{Text: mail, Sent: sent}); r.Text != own {
+				t.Errorf("of %q the reply is %q, want %q", mail, r.Text, own)
+			}
+		}
+	}
+}
