@@ -187,6 +187,12 @@ func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err
 		m.delivered = newest.NewestAt
 	}
 	if r.Read != ReadOff && r.personOpened(newest) && newest.NewestAt > max(p.ReadAt, p.OwnReadUpto) {
+		// A message whose webhook came late lies below the delivered mark, and may still be
+		// on its way.
+		late, err := r.Store.Undelivered(ctx, p.ID, p.OwnReadUpto, newest.NewestAt)
+		if err != nil || late {
+			return m, err
+		}
 		m.read = newest.NewestAt
 	}
 	return m, nil

@@ -277,6 +277,25 @@ func TestOwnMarkOverUnheard(t *testing.T) {
 	}
 }
 
+// The read mark waits for a mail below the delivered mark: its message was heard of late.
+func TestReadMarkWaitsForLateMail(t *testing.T) {
+	h := newHouse(t)
+	before := h.now.Add(-time.Minute)
+	m := h.mailed("One")
+	h.tells(postern.MailDelivered, m)
+	h.wantMarks("delivered bob")
+	h.says("ana", "Before it", func(e *postern.ChatEvent) { e.Message.CreatedAt = before })
+	h.settle()
+	if len(h.mail.sent) != 2 {
+		t.Fatalf("%d mails", len(h.mail.sent))
+	}
+	h.now = h.now.Add(time.Minute)
+	h.tells(postern.MailOpened, m)
+	h.wantMarks("delivered bob")
+	h.tells(postern.MailDelivered, h.mail.sent[1])
+	h.wantMarks("delivered bob", "read bob")
+}
+
 func TestHasRead(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0) }
 	for _, tt := range []struct {

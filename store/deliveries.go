@@ -183,6 +183,14 @@ func (s *Store) Deliveries(ctx context.Context, p postern.ParticipantID, after i
 	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
 }
 
+// Undelivered tells whether a delivery to a participant is still on its way whose newest
+// message was written after one time and not after another (ms).
+func (s *Store) Undelivered(ctx context.Context, p postern.ParticipantID, after, upto int64) (bool, error) {
+	var one int
+	return s.one(ctx, `SELECT 1 FROM deliveries WHERE participant_id = ? AND newest_at > ? AND newest_at <= ? AND state < ? LIMIT 1`,
+		[]any{int64(p), after, upto, int(Delivered)}, &one)
+}
+
 // LastDeliveries lists the newest few deliveries of a participant that may have
 // gone out, newest first.
 func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {

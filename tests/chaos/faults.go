@@ -117,7 +117,7 @@ func (w *world) spoil(ctx context.Context) {
 		}
 		n := min(1+rnd.IntN(2), len(order))
 		span, calm := 1500+rnd.IntN(2500), rnd.IntN(2000)
-		infra := rnd.IntN(8) == 0
+		infra, who := rnd.IntN(8) == 0, rnd.IntN(len(w.replicas))
 		var ends []func()
 		for _, i := range order[:n] {
 			ends = append(ends, all[i].begin(w))
@@ -129,6 +129,9 @@ func (w *world) spoil(ctx context.Context) {
 		}
 		if infra && w.opt.Infra && ctx.Err() == nil {
 			w.database.trouble(ctx)
+		}
+		if w.opt.Freeze && len(w.replicas) > 1 && round%3 == 2 {
+			w.wg.Go(func() { w.replicas[who].freeze(w.ctx) })
 		}
 		sleep(ctx, time.Duration(calm)*time.Millisecond)
 	}

@@ -25,6 +25,7 @@ type options struct {
 	Channels int
 	Quiet    bool   // no faults, kills alone
 	Infra    bool   // full disk, restarted database
+	Freeze   bool   // stop processes for longer than a lease lasts
 	Point    string // only this kill point, such as "send unanswered"
 	Keep     string // where to leave logs and database; "" = a folder that is removed after success
 	Binary   string // of the gateway; "" = built here
@@ -43,6 +44,7 @@ func main() {
 	flag.IntVar(&o.Channels, "channels", 6, "conversations")
 	flag.BoolVar(&o.Quiet, "quiet", false, "no faults")
 	flag.BoolVar(&o.Infra, "infra", true, "fill the disk, restart the database")
+	flag.BoolVar(&o.Freeze, "freeze", false, "with replicas: stop processes for longer than their leases last, and let them go on; wants -unsure 30s")
 	flag.StringVar(&o.Point, "point", "", "kill at this point only, such as \"send unanswered\"")
 	flag.StringVar(&o.Keep, "keep", "", "leave logs and data in this folder")
 	flag.StringVar(&o.Binary, "binary", "", "the gateway; default: go build ./cmd/postern")

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -110,6 +111,26 @@ func (r *replica) again(pause time.Duration) {
 	}
 	if err := r.start(); err != nil {
 		r.w.logf("replica %d cannot be started: %v", r.n, err)
+	}
+}
+
+// frozen is longer than a lease: its lanes are another's when the process goes on.
+const frozen = 13 * time.Second
+
+// freeze stops the process for a while, unless it is killed meanwhile.
+func (r *replica) freeze(ctx context.Context) {
+	r.mu.Lock()
+	cmd := r.cmd
+	if cmd != nil && !r.killed {
+		_ = cmd.Process.Signal(syscall.SIGSTOP) // if it ended just now, so be it
+		r.w.strikes.add("frozen", 1)
+	}
+	r.mu.Unlock()
+	sleep(ctx, frozen)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if cmd != nil && r.cmd == cmd {
+		_ = cmd.Process.Signal(syscall.SIGCONT)
 	}
 }
 

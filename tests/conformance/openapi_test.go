@@ -213,8 +213,9 @@ func testOpenAPI(t *testing.T, rec *Recorder) {
 			seen["answer "+name+" "+c]++
 		}
 	}
-	judge(t, seen)
-	if asked < 20 || answered < 100 {
+	complete := len(silent(rec)) == 0
+	judge(t, seen, complete)
+	if complete && (asked < 20 || answered < 100) {
 		t.Errorf("only %d requests and %d answers were held against the files", asked, answered)
 	}
 	t.Logf("%d requests of Postern and %d answers held against the files; not in them: %s", asked, answered, strings.Join(keys(unknown), ", "))
