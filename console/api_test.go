@@ -230,6 +230,7 @@ func TestRulesCalls(t *testing.T) {
 	paths := map[string]string{
 		"/api/v1/people/a%2Fb/lift": "lift a/b", "/api/v1/held/12/release": "release 12", "/api/v1/held/12/discard": "discard 12",
 	}
+	h := newHouse(t, token)
 	for path, asked := range paths {
 		for _, tt := range []struct {
 			ok     bool
@@ -240,8 +241,8 @@ func TestRulesCalls(t *testing.T) {
 			{false, postern.Errorf(postern.Temporary, "op", "secret"), 503}, {false, errors.New("secret"), 503},
 			{false, postern.Errorf(postern.Permanent, "op", "the mail was for no participant"), 409},
 		} {
-			h := newHouse(t, token)
-			h.rules.ok, h.rules.err = tt.ok, tt.err
+			h.log.Reset()
+			*h.rules = rules{ok: tt.ok, err: tt.err}
 			v := h.call("POST", path, "", tt.status)
 			if !slices.Equal(h.rules.asked, []string{asked}) {
 				t.Errorf("%s: asked %q", path, h.rules.asked)
@@ -252,7 +253,7 @@ func TestRulesCalls(t *testing.T) {
 			}
 		}
 	}
-	h := newHouse(t, token)
+	*h.rules = rules{ok: true}
 	for _, path := range []string{"/api/v1/held/x/release", "/api/v1/held/99999999999999999999/discard", "/api/v1/participants/-1/revoke", "/api/v1/participants/7/revoke"} {
 		h.call("POST", path, "", 404)
 	}
@@ -263,6 +264,7 @@ func TestRulesCalls(t *testing.T) {
 }
 
 func TestRaw(t *testing.T) {
+	h := newHouse(t, token)
 	for _, tt := range []struct {
 		name   string
 		ok     bool
@@ -276,7 +278,6 @@ func TestRaw(t *testing.T) {
 		{"its blob is gone", false, postern.Errorf(postern.Permanent, "op", "gone").Because(postern.CauseNotFound), "7", 404},
 		{"store down", false, postern.Errorf(postern.Temporary, "op", "down"), "7", 503},
 	} {
-		h := newHouse(t, token)
 		h.rules.ok, h.rules.err, h.rules.raw = tt.ok, tt.err, []byte("Subject: <script>\r\n\r\n")
 		w := h.raw("GET", "/api/v1/events/"+tt.path+"/raw", "Bearer "+token, "")
 		if w.Code != tt.status {

@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"flag"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,12 +24,12 @@ type toy struct {
 // others has been mailed and delivered (or has failed, which the chat was told), and for
 // the read mark the newest mail has been opened by a person.
 func TestMarksNeverClaimTooMuch(t *testing.T) {
-	t.Parallel()
+	checks(t, 25)
 	h := newHouse(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		h.fresh()
 		m := &toy{h: h, delivered: map[int]bool{}, opened: map[int]bool{}, failed: map[int]bool{}}
-		for range rapid.IntRange(1, 11).Draw(rt, "steps") {
+		for range rapid.IntRange(4, 14).Draw(rt, "steps") {
 			before := len(m.h.chat.marks)
 			m.step(rt)
 			for _, mark := range m.h.chat.marks[before:] {
@@ -36,6 +38,21 @@ func TestMarksNeverClaimTooMuch(t *testing.T) {
 		}
 		m.finish(rt)
 	})
+}
+
+// checks makes rapid try fewer times than it does by itself, where each costs much: other
+// runs try others.
+func checks(t *testing.T, n int) {
+	t.Helper()
+	f := flag.Lookup("rapid.checks")
+	before := f.Value.String()
+	if before != f.DefValue {
+		return // asked for on the command line
+	}
+	if err := f.Value.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Value.Set(before) })
 }
 
 func (m *toy) step(rt *rapid.T) {
