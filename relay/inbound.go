@@ -180,12 +180,15 @@ func (r *Rules) setAside(j store.Job, m *arrived, rule ruling) func(*store.Tx) e
 	if rule.do == doRefuse {
 		what, h.State = "refused", store.HeldRefused
 	}
+	if rule.do == doNote {
+		what = "not posted"
+	}
+	r.Observe(what, rule.why)
 	return func(tx *store.Tx) error {
 		if rule.do == doNote {
 			if err := r.bounced(tx, m); err != nil {
 				return err
 			}
-			what = "not posted"
 		} else if err := tx.Hold(h); err != nil {
 			return err
 		}

@@ -81,6 +81,9 @@ func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) 
 	if err != nil {
 		return nil, err
 	}
+	for _, n := range t.dropped {
+		r.Observe(n.What, n.Why)
+	}
 	if len(t.messages) == 0 {
 		return func(tx *store.Tx) error { return r.close(tx, t, burst) }, nil
 	}

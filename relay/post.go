@@ -177,6 +177,10 @@ func (b *poster) open(ctx context.Context, event int64) error {
 	return nil
 }
 
+// maxPostAge is how long a post is tried while the chat is down or refuses us all. Then
+// its mail waits for an operator as held mail, before the job itself would be given up.
+const maxPostAge = 70 * time.Hour
+
 // failed says what becomes of a post that was not made.
 func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final func(*store.Tx) error, reshaped bool, err error) {
 	r, j := b.r, b.j
@@ -188,7 +192,7 @@ func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final f
 	case kind == postern.Unsure:
 		r.Logger.Warn("a post may or may not stand in the chat", "post", p.ID, "error", cause)
 		return func(tx *store.Tx) error { return tx.Again(j, tx.Now().Add(settleTime)) }, false, nil
-	case kind == postern.Permanent || kind == postern.Invalid:
+	case kind == postern.Permanent || kind == postern.Invalid || r.Now().Sub(j.AddedAt) > maxPostAge:
 		r.Logger.Error("the chat refuses a post for good", "post", p.ID, "error", cause)
 		return b.refused(p, cause), false, nil
 	}

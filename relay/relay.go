@@ -70,6 +70,9 @@ type Config struct {
 
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Observe counts decisions: what ("not mailed", "held" ...) and why, each one of few
+	// words. It does not block. nil = nobody counts.
+	Observe func(what, why string)
 }
 
 // Rules decide. What they know is in the store; in memory they keep, for a moment, only
@@ -87,6 +90,9 @@ func New(cfg Config) (*Rules, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string, string) {}
 	}
 	if cfg.DelayMax == 0 {
 		cfg.DelayMax = 5 * cfg.Delay

@@ -127,10 +127,11 @@ const (
 	HeldRefused   HeldState = "refused" // never waited: the policy refuses such mail
 )
 
-// Hold keeps a mail back. Holding the same event again changes nothing.
+// Hold keeps a mail back. Holding the same event again changes nothing, unless it was
+// released meanwhile and could not be posted: then it waits again.
 func (tx *Tx) Hold(h Held) error {
 	_, err := tx.exec(`INSERT INTO held (event_id, participant_id, reason, detail, sender, recipient, subject, state, held_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (event_id) DO NOTHING`, h.Event, int64(h.Participant), h.Reason, h.Detail, h.Sender, h.Recipient, h.Subject, string(h.State), tx.now)
+ON CONFLICT (event_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, state = excluded.state, held_at = excluded.held_at WHERE held.state = 'released'`, h.Event, int64(h.Participant), h.Reason, h.Detail, h.Sender, h.Recipient, h.Subject, string(h.State), tx.now)
 	return err
 }
 

@@ -112,6 +112,9 @@ func TestNotMailed(t *testing.T) {
 			if n := len(w.mails(bobsAddress)); n != 0 {
 				t.Errorf("%d mails, want none", n)
 			}
+			if want := `postern_decisions_total{what="not mailed",why="` + tt.why + `"} 1`; !strings.Contains(w.text(w.Gateway+"/metrics"), want) {
+				t.Errorf("not counted: %s", want)
+			}
 		})
 	}
 }

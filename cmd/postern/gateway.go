@@ -68,7 +68,7 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 	if err != nil {
 		return g, err
 	}
-	if g.rules, err = newRules(cfg, log, g.store, blobs, keys, platform, provider); err != nil {
+	if g.rules, err = newRules(cfg, log, g.meters, g.store, blobs, keys, platform, provider); err != nil {
 		return g, err
 	}
 	g.workers = g.store.NewWorkers(cfg.Server.Workers, log, g.rules.Handle)
@@ -76,14 +76,14 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 	return g, g.route(blobs, platform, provider)
 }
 
-func newRules(cfg *Config, log *slog.Logger, s *store.Store, blobs *blob.Dir, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
+func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *blob.Dir, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
 	return relay.New(relay.Config{
 		Store: s, Blobs: blobs, Keys: keys, Platform: platform, PlatformName: platforms()[0].name, Provider: provider,
 		Domain: cfg.Mailgun.Domain, PublicURL: strings.TrimRight(cfg.PublicURL, "/"), FromName: cfg.Mail.FromName,
 		When: relay.When(cfg.Notify.When), Delay: cfg.Notify.Delay, DelayMax: cfg.Notify.DelayMax,
 		UserIDIsAddress: cfg.People.UserIDIsAddress, AttachLimit: int64(cfg.Mail.AttachLimit),
 		Read: relay.ReadPolicy(cfg.Receipts.Read), HumanAfter: cfg.Receipts.HumanAfter, Strangers: relay.Strangers(cfg.Inbound.Strangers),
-		UnsureAfter: cfg.Mailgun.UnsureAfter, MaxText: cfg.Sendbird.MaxMessageLength, Logger: log,
+		UnsureAfter: cfg.Mailgun.UnsureAfter, MaxText: cfg.Sendbird.MaxMessageLength, Logger: log, Observe: m.decision,
 	})
 }
 

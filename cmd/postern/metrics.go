@@ -16,6 +16,7 @@ import (
 type meters struct {
 	registry *prometheus.Registry
 	arrivals *prometheus.CounterVec
+	decided  *prometheus.CounterVec
 	calls    *prometheus.HistogramVec
 }
 
@@ -25,17 +26,22 @@ func newMeters() *meters {
 		arrivals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "postern_events_total", Help: "Webhooks and mails that arrived, by source and outcome.",
 		}, []string{"source", "outcome"}),
+		decided: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postern_decisions_total", Help: "Messages that were not mailed and mails that were not posted, by what became of them and why.",
+		}, []string{"what", "why"}),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "postern_remote_call_seconds", Help: "Calls to other services, by service, call and outcome.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"service", "call", "outcome"}),
 	}
-	m.registry.MustRegister(m.arrivals, m.calls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	m.registry.MustRegister(m.arrivals, m.decided, m.calls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector())
 	return m
 }
 
 func (m *meters) arrived(source, outcome string) { m.arrivals.WithLabelValues(source, outcome).Inc() }
+
+func (m *meters) decision(what, why string) { m.decided.WithLabelValues(what, why).Inc() }
 
 func (m *meters) remote(service string) observer {
 	return func(call, outcome string, took time.Duration) {

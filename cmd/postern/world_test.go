@@ -136,6 +136,21 @@ func (w *world) do(method, to string, in, out any) int {
 	return resp.StatusCode
 }
 
+// text gets a page.
+func (w *world) text(from string) string {
+	w.t.Helper()
+	resp, err := http.Get(from)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(b)
+}
+
 func (w *world) must(method, to string, in, out any) {
 	w.t.Helper()
 	if status := w.do(method, to, in, out); status != http.StatusOK {

@@ -505,6 +505,12 @@ func testHeld(t *testing.T, b Backend) {
 	if settled := must(s.Settle(ctx, mails[1].ID, store.HeldReleased, nil))(t); settled {
 		t.Error("what was refused was settled")
 	}
+	// Released, but the chat would not have it: it waits again, with the new reason.
+	h.Reason, h.State = "the chat refused it", store.HeldWaiting
+	do(t, s, func(tx *store.Tx) error { return tx.Hold(h) })
+	if got := must(s.HeldMail(ctx, 0, 10))(t)[0]; got.State != store.HeldWaiting || got.Reason != h.Reason {
+		t.Errorf("%+v", got)
+	}
 }
 
 func testNotes(t *testing.T, b Backend) {
