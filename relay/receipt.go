@@ -50,7 +50,7 @@ func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) err
 			}
 		}
 		// A lane that was unsure may go on.
-		if err := tx.Poke("mail/"+r.PlatformName+"/"+string(p.Channel)+"/"+string(p.User), jobSend); err != nil {
+		if err := tx.Poke(r.mailLane(p), jobSend); err != nil {
 			return err
 		}
 		if err := tx.Add(receiptJob(d.Participant)); err != nil {
@@ -163,19 +163,29 @@ func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(
 			return tx.Done(j)
 		}, nil
 	}
-	if m.read != 0 {
-		// Before the call: its echo may be back before we are, and we may never come back.
-		if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Marking(p.ID) }); err != nil {
-			return nil, err
+	late := false
+	err = r.Store.Work(ctx, l, func(tx *store.Tx) (err error) {
+		// While the platform was asked a message may have come: the last look is ours.
+		if late, err = tx.HasJobs(r.mailLane(p)); err != nil || late || m.read == 0 {
+			return err
 		}
+		// Before the call: its echo may be back before we are, and we may never come back.
+		return tx.Marking(p.ID)
+	})
+	if err != nil || late {
+		return done, err // what came is mailed first, and asks for the marks again
 	}
 	return r.move(ctx, j, p, m)
+}
+
+func (r *Rules) mailLane(p store.Participant) string {
+	return "mail/" + r.PlatformName + "/" + string(p.Channel) + "/" + string(p.User)
 }
 
 // highWater finds how far the marks may go by our own memory: no message for him may be
 // on its way, and a read mark needs the newest mail to be read.
 func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err error) {
-	waiting, err := r.Store.Pending(ctx, "mail/"+r.PlatformName+"/"+string(p.Channel)+"/"+string(p.User))
+	waiting, err := r.Store.Pending(ctx, r.mailLane(p))
 	if err != nil || waiting > 0 {
 		return m, err
 	}

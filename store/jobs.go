@@ -183,3 +183,9 @@ func (j Job) size() int {
 	}
 	return n
 }
+
+// HasJobs tells whether a lane has open jobs at this moment.
+func (tx *Tx) HasJobs(lane string) (bool, error) {
+	var id int64
+	return tx.one(`SELECT id FROM jobs WHERE lane = ? LIMIT 1`, []any{lane}, &id)
+}
