@@ -15,7 +15,7 @@ type Authentication struct {
 
 	// Mailgun's own check, present when its spam filter tags: "pass", "fail", "softfail", "neutral" or "".
 	// Its DKIM result does not tell whether the signature is the author's domain's.
-	MailgunSPF, MailgunDKIM string
+	ProviderSPF, ProviderDKIM string
 	// SpamScore is X-Mailgun-Sscore (about 5 is spam), valid if HasScore; Spam is X-Mailgun-Sflag.
 	SpamScore float64
 	HasScore  bool
@@ -44,9 +44,9 @@ func (a Authentication) Result(method string) string {
 func (m *Message) Authentication() Authentication {
 	h := m.Header
 	a := Authentication{
-		MailgunSPF:  verdict(h.Get("X-Mailgun-Spf")),
-		MailgunDKIM: verdict(h.Get("X-Mailgun-Dkim-Check-Result")),
-		Spam:        strings.EqualFold(strings.TrimSpace(h.Get("X-Mailgun-Sflag")), "yes"),
+		ProviderSPF:  worst(h, "X-Mailgun-Spf"),
+		ProviderDKIM: worst(h, "X-Mailgun-Dkim-Check-Result"),
+		Spam:         strings.EqualFold(strings.TrimSpace(h.Get("X-Mailgun-Sflag")), "yes"),
 	}
 	if s, err := strconv.ParseFloat(strings.TrimSpace(h.Get("X-Mailgun-Sscore")), 64); err == nil && s == s {
 		a.SpamScore, a.HasScore = s, true
@@ -134,4 +134,16 @@ func splitOutside(s string, sep byte) (out []string) {
 		}
 	}
 	return append(out, s[from:])
+}
+
+// worst is the verdict of a field that may stand several times: a fail wins, for a
+// writer may have put a pass of his own beside it.
+func worst(h Header, name string) string {
+	out := ""
+	for _, v := range h.Values(name) {
+		if v = verdict(v); out == "" || v == "fail" {
+			out = v
+		}
+	}
+	return out
 }

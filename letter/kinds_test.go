@@ -197,7 +197,7 @@ x`))
 	if len(a.Results) != 4 || a.Results[0].Props["smtp.mailfrom"] != "a;b@x.example" || a.Results[2].Props["header.d"] != "y.example" {
 		t.Errorf("%+v", a.Results)
 	}
-	if a.MailgunSPF != "pass" || a.MailgunDKIM != "fail" || !a.HasScore || a.SpamScore != 5.5 || !a.Spam {
+	if a.ProviderSPF != "pass" || a.ProviderDKIM != "fail" || !a.HasScore || a.SpamScore != 5.5 || !a.Spam {
 		t.Errorf("%+v", a)
 	}
 }

@@ -94,22 +94,18 @@ func samePerson(known, from string) bool {
 // header says is believed only where it speaks against the mail: nobody forges that.
 func forged(in postern.Inbound, m *letter.Message) string {
 	spf, dkim := in.Verdicts.SPF, in.Verdicts.DKIM
-	for _, f := range m.Header {
-		switch {
-		case spf == "" && strings.EqualFold(f.Name, "X-Mailgun-Spf"):
-			spf = strings.TrimSpace(f.Value())
-		case strings.EqualFold(f.Name, "X-Mailgun-Dkim-Check-Result"):
-			// The writer may have put a pass of his own beside a fail.
-			if v := strings.TrimSpace(f.Value()); dkim == "" || strings.EqualFold(v, "fail") {
-				dkim = v
-			}
-		}
+	found := m.Authentication()
+	if spf == "" {
+		spf = found.ProviderSPF
+	}
+	if dkim == "" || found.ProviderDKIM == "fail" {
+		dkim = found.ProviderDKIM
 	}
 	if strings.EqualFold(spf, "fail") && !strings.EqualFold(dkim, "pass") {
 		return "SPF fails and no DKIM signature holds" // SPF alone fails for every forwarded mail
 	}
 	// The topmost Authentication-Results field is the only one that a server of ours may have added.
-	if m.Authentication().Result("dmarc") == "fail" {
+	if found.Result("dmarc") == "fail" {
 		return "DMARC fails"
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/letter"
+	"github.com/postern-chat/postern/store"
 )
 
 func TestMailed(t *testing.T) {
@@ -196,4 +197,32 @@ func TestFanout(t *testing.T) {
 		t.Errorf("mailed to %v", to)
 	}
 	h.wantNoted("not mailed", "not to these members")
+}
+
+// A line of ours is known by its remembered id even where the platform lost its mark;
+// somebody else's line without a mark is mailed.
+func TestOwnLineWithoutMark(t *testing.T) {
+	h := newHouse(t)
+	d := h.mailed("the first makes him a participant")
+	p, _, err := h.Store.Participant(t.Context(), d.Participant)
+	h.must(err)
+	h.must(h.Store.Do(t.Context(), func(tx *store.Tx) error {
+		if err := tx.PlanPosts([]store.Post{{ID: "line", Batch: stopPrefix + "x", Conversation: p.Conversation.ID, Text: "Bob could not be reached"}}); err != nil {
+			return err
+		}
+		return tx.PostEnds("line", store.Posted, "777", "")
+	}))
+	line := func(id postern.MessageID) func(*postern.ChatEvent) {
+		return func(e *postern.ChatEvent) { e.Message.ID, e.Message.Type = id, postern.AdminMessage }
+	}
+	h.says("", "Bob could not be reached", line("777"))
+	h.settle()
+	if why := h.noted("not mailed"); len(h.mail.sent) != 1 || !slices.Contains(why, "our own line") {
+		t.Errorf("%d mails, not mailed %q", len(h.mail.sent), why)
+	}
+	h.says("", "The shop closes at six", line("778"))
+	h.settle()
+	if len(h.mail.sent) != 2 {
+		t.Errorf("%d mails, want the first and the shop's line", len(h.mail.sent))
+	}
 }

@@ -79,8 +79,11 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 	if err != nil {
 		return err
 	}
-	mailed := map[postern.MessageID]bool{}
+	mailed, ours := map[postern.MessageID]bool{}, map[postern.MessageID]bool{}
 	if t.known.ID != 0 {
+		if ours, err = r.Store.OurPosts(ctx, t.known.Conversation.ID, ids); err != nil {
+			return err
+		}
 		if mailed, err = r.Store.AlreadyMailed(ctx, t.known.ID, ids); err != nil {
 			return err
 		}
@@ -94,6 +97,8 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 			return "mailed before"
 		case m.Sender.ID == t.user && t.user != "":
 			return "own message"
+		case m.Type == postern.AdminMessage && m.Mark == "" && ours[m.ID]:
+			return "our own line" // the platform lost our mark; its id was remembered
 		case m.Type != postern.FileMessage && len(m.Files) == 0 && strings.TrimSpace(m.Text) == "":
 			return "nothing in it"
 		case revisions[m.ID].Removed:

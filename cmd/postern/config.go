@@ -105,12 +105,6 @@ type ServerConfig struct {
 	DatabaseConnections int `key:"database_connections" default:"16" min:"4" doc:"Most connections to PostgreSQL. SQLite does not need it."`
 }
 
-// secretKeys gives the keys of c.Secret, decoded. Valid after a successful load.
-func (c *Config) secretKeys() [][]byte {
-	keys, _ := decodeKeys(string(c.Secret))
-	return keys
-}
-
 // derive fills in the defaults that depend on other keys.
 func (c *Config) derive() {
 	if c.Sendbird.APIURL == "" && c.Sendbird.AppID != "" {
