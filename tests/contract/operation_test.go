@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,19 +66,20 @@ func TestLogsTellNothing(t *testing.T) {
 				rw.WriteHeader(status)
 				_ = json.NewEncoder(rw).Encode(map[string]any{"message": "bad: bobsecret@example.org chatwords " + r.Header.Get("Api-Token"), "code": 400111, "error": true})
 			}
-			status := 500
+			var status atomic.Int64
+			status.Store(500)
 			w.sb.change(func() {
 				w.sb.before = func(rw http.ResponseWriter, r *http.Request) bool {
 					if r.Method == "GET" {
 						return false
 					}
-					echo(rw, status, r)
+					echo(rw, int(status.Load()), r)
 					return true
 				}
 			})
 			w.mg.mu.Lock()
 			w.mg.before = func(rw http.ResponseWriter, to string) bool {
-				mgJSON(rw, status, map[string]string{"message": "'to' is not valid: bobsecret@example.org chatwords"})
+				mgJSON(rw, int(status.Load()), map[string]string{"message": "'to' is not valid: bobsecret@example.org chatwords"})
 				return true
 			}
 			w.mg.mu.Unlock()
@@ -97,7 +99,7 @@ func TestLogsTellNothing(t *testing.T) {
 				}
 				return nil
 			})
-			status = 400
+			status.Store(400)
 			poll(t, "warnings", func() error {
 				if strings.Count(w.gw.log.String(), "\n") < 6 {
 					return errWant(strings.Count(w.gw.log.String(), "\n"))
