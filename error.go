@@ -48,6 +48,7 @@ const (
 	CauseStale          // a signature outside its window of time
 	CauseReplayed       // a signature already seen with another content
 	CauseBusy           // our own queues are full
+	CauseChanged        // what is there is no longer what it was when it was looked at
 )
 
 // Error is an error with a kind.
