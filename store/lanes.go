@@ -162,8 +162,14 @@ func (s *Store) Claim(ctx context.Context, max int) ([]*Lease, error) {
 	fence := rand.Int64N(1<<62) + 1
 	var lanes []string
 	err := s.writer("").submit(ctx, &op{claims: true, fn: func(tx *Tx) (err error) {
-		lanes, err = s.dialect.claim(tx, tx.now+s.cfg.Lease.Milliseconds(), fence, max)
-		return err
+		for lanes = nil; len(lanes) < max; {
+			got, seen, err := s.dialect.claim(tx, tx.now+s.cfg.Lease.Milliseconds(), fence, max-len(lanes))
+			lanes = append(lanes, got...)
+			if err != nil || seen < max-len(lanes)+len(got) {
+				return err
+			}
+		}
+		return nil
 	}})
 	if err != nil || len(lanes) == 0 {
 		return nil, err
@@ -198,7 +204,9 @@ func (s *Store) unclaim(ctx context.Context, leases []*Lease, cause error) error
 	return cause
 }
 
-// NextDue tells when the next lane wants a worker; false if none does.
+// NextDue tells when the next lane may want a worker; false if none does. It is never
+// too late, but may be too early while a quiet window goes on: Claim then finds nothing,
+// and moves it.
 func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
 	var due sql.NullInt64
 	_, err := s.one(ctx, `SELECT MIN(due_at) FROM lanes`, nil, &due)
@@ -249,6 +257,31 @@ func (s *Store) Extend(ctx context.Context, leases []*Lease) error {
 		}
 	}
 	return nil
+}
+
+// claimDue leases due lanes, for both databases: %[1]s and %[2]s are the greater and the
+// lesser of two values, %[3]s locks the rows, by %[4]s they are found again. A lane whose quiet window is open wants to
+// wait for the last of its jobs; where that is still to come it is put off instead.
+const claimDue = `WITH found AS MATERIALIZED (SELECT number, lane, due_at, cap_at FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? %[3]s),
+due AS MATERIALIZED (SELECT %[4]s, CASE WHEN cap_at <= ? THEN due_at ELSE %[2]s(cap_at, %[1]s(due_at,
+ (SELECT MAX(due_at) FROM (SELECT due_at FROM jobs WHERE jobs.lane = found.number ORDER BY id LIMIT 100) AS few))) END AS wish FROM found)
+UPDATE lanes SET due_at = CASE WHEN due.wish > ? THEN due.wish ELSE ? END, cap_at = CASE WHEN due.wish > ? THEN lanes.cap_at ELSE ? END,
+ fence = CASE WHEN due.wish > ? THEN lanes.fence ELSE ? END, poked = CASE WHEN due.wish > ? THEN lanes.poked ELSE '' END
+FROM due WHERE lanes.%[4]s = due.%[4]s RETURNING lanes.lane, lanes.fence`
+
+// claimed runs claimDue.
+func claimed(tx *Tx, query string, until, fence int64, max int) (leased []string, seen int, err error) {
+	now := tx.now
+	_, err = all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var lane string
+		var owner int64
+		err = r.Scan(&lane, &owner)
+		if seen++; owner == fence {
+			leased = append(leased, lane)
+		}
+		return struct{}{}, err
+	}, query, now, max, now, now, until, now, until, now, fence, now)
+	return leased, seen, err
 }
 
 // dueOf tells when a lane is due whose first job is this one: now if what it waited

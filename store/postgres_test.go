@@ -135,7 +135,7 @@ func TestPostgresReleaseWaits(t *testing.T) {
 	}
 	exec(`BEGIN`)
 	exec(`INSERT INTO lanes (lane, due_at, cap_at) VALUES ('l', 1, 1) ON CONFLICT (lane) DO UPDATE SET due_at = lanes.due_at`)
-	exec(`INSERT INTO jobs (lane, kind, due_at, cap_at, added_at) VALUES ('l', 'b', 1, 1, 1)`)
+	exec(`INSERT INTO jobs (lane, kind, due_at, cap_at, added_at) SELECT number, 'b', 1, 1, 1 FROM lanes WHERE lane = 'l'`)
 	finished := make(chan error, 1)
 	go func() {
 		finished <- s.Finish(context.Background(), leases[0], func(tx *store.Tx) error { return tx.Done(leases[0].Jobs...) })

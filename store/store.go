@@ -60,7 +60,7 @@ type dialect interface {
 	// hold tells what lanes are, which are in order, and locks their rows if asked to.
 	hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error)
 	// finish takes jobs out of their lanes.
-	finish(tx *Tx, jobs []int64) error
+	finish(tx *Tx, jobs []jobKey) error
 	// add puts jobs into lanes; they are in order of lane.
 	add(tx *Tx, jobs []laneJob) error
 	// release gives lanes back, whose rows are locked: due when their next job is, or
@@ -68,8 +68,9 @@ type dialect interface {
 	release(tx *Tx, lanes []string) error
 	// extend moves the end of leases, which are in order of lane.
 	extend(tx *Tx, leases []*Lease, until int64) error
-	// claim leases due lanes; fence is unique to this call.
-	claim(tx *Tx, until, fence int64, max int) ([]string, error)
+	// claim looks at due lanes, at most max. It leases those whose quiet is over, and
+	// moves the others; it tells which it leased, and how many it saw. fence is unique.
+	claim(tx *Tx, until, fence int64, max int) (leased []string, seen int, err error)
 	// jobs reads the head of each lane, at most per jobs each.
 	jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error)
 	// alive tells whether a connection is of use after an error.

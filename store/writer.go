@@ -34,6 +34,7 @@ type writer struct {
 	s     *Store
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	known *known // SQLite's
 	queue chan *op
 	halt  chan struct{} // closed: write what waits, then end
 	done  chan struct{} // closed: nothing is written any more
@@ -229,7 +230,12 @@ func (o *op) finish(err error) {
 }
 
 // attempt runs a group in one transaction.
-func (w *writer) attempt(group []*op) (fate, error) {
+func (w *writer) attempt(group []*op) (f fate, err error) {
+	defer func() {
+		if f != written {
+			w.known = nil
+		}
+	}()
 	if err := w.connect(); err != nil {
 		return lost, fault("store.write", err)
 	}
