@@ -1,5 +1,10 @@
 package store
 
+import (
+	"context"
+	"sync"
+)
+
 // Queued tells how many writes wait.
 func (s *Store) Queued() (n int) {
 	for _, w := range s.writers {
@@ -7,3 +12,35 @@ func (s *Store) Queued() (n int) {
 	}
 	return n
 }
+
+// Statements gathers the texts of all that stores prepared.
+type Statements struct {
+	mu    sync.Mutex
+	texts map[string]bool
+}
+
+// From adds what a store has prepared, in the database's own words.
+func (c *Statements) From(s *Store) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.texts == nil {
+		c.texts = map[string]bool{}
+	}
+	s.reads.mu.RLock()
+	defer s.reads.mu.RUnlock()
+	for q := range s.reads.m {
+		c.texts[s.dialect.rebind(q)] = true
+	}
+	for _, w := range s.writers {
+		// On the writer's own goroutine; a store that is closed has none.
+		_ = w.do(context.Background(), func(tx *Tx) error {
+			for q := range tx.w.stmts {
+				c.texts[s.dialect.rebind(q)] = true
+			}
+			return nil
+		})
+	}
+}
+
+// All are the texts.
+func (c *Statements) All() map[string]bool { return c.texts }

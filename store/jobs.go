@@ -48,6 +48,8 @@ func (tx *Tx) AddFor(event int64, jobs ...LaneJob) error {
 	}
 	if len(jobs) > 0 {
 		tx.touched = true
+	}
+	if soon(jobs) {
 		tx.committed(tx.w.s.added)
 	}
 	return nil
@@ -155,15 +157,18 @@ func (s *Store) Pending(ctx context.Context, lane string) (n int, err error) {
 
 // Backlog is the state of all lanes, for metrics.
 type Backlog struct {
-	Jobs, Lanes, Dead int64
+	Jobs, Lanes, Dead int64     // each counted up to maxCount
 	Oldest            time.Time // when the oldest open job was added; zero if none
 }
 
-// Backlog counts what is open. It reads every open job.
+// maxCount bounds how far open work is counted.
+const maxCount = 1_000_000
+
+// Backlog counts what is open: what was done is not looked at.
 func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
 	var oldest sql.NullInt64
-	_, err = s.one(ctx, `SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM lanes), (SELECT COUNT(*) FROM dead_jobs), (SELECT MIN(added_at) FROM jobs)`,
-		nil, &b.Jobs, &b.Lanes, &b.Dead, &oldest)
+	_, err = s.one(ctx, `SELECT COUNT(*), MIN(added_at), (SELECT COUNT(*) FROM (SELECT 1 FROM lanes LIMIT ?) AS few), (SELECT COUNT(*) FROM (SELECT 1 FROM dead_jobs LIMIT ?) AS few)
+FROM (SELECT added_at FROM jobs LIMIT ?) AS few`, []any{maxCount, maxCount, maxCount}, &b.Jobs, &oldest, &b.Lanes, &b.Dead)
 	b.Oldest = at(oldest.Int64)
 	return b, err
 }

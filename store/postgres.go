@@ -41,10 +41,19 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	if err := migratePostgres(ctx, s.db); err != nil {
 		return err
 	}
+	if _, err := s.db.ExecContext(ctx, foldCounts); err != nil {
+		return fault("store.open", err)
+	}
 	s.startWriters(pgWriters)
 	s.startBell(cfg)
 	return nil
 }
+
+// foldCounts puts the counts of connections together that are gone.
+const foldCounts = `WITH gone AS (DELETE FROM delivery_counts WHERE connection <> 0
+ AND NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = connection) RETURNING state, n)
+INSERT INTO delivery_counts AS c SELECT 0, state, SUM(n) FROM gone GROUP BY state ORDER BY state
+ON CONFLICT (connection, state) DO UPDATE SET n = c.n + excluded.n`
 
 // writing prepares a writer's connection. A commit must be on the disk when it is
 // answered. A process that is frozen or cut off in a transaction must not hold its rows

@@ -29,8 +29,11 @@ func postgres(opts ...pgtest.Option) storetest.Backend {
 }
 
 func TestPostgres(t *testing.T) {
-	storetest.Run(t, postgres(pgtest.NoFsync()))
+	b, said := postgres(pgtest.NoFsync()), new(store.Statements)
+	b.Closing = said.From
+	storetest.Run(t, b)
 	goleak.VerifyNone(t)
+	checkPostgresPlans(t, b.Fresh(t), said.All())
 }
 
 func TestPostgresShared(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	storetest.Child()
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func sqlite() storetest.Backend {
@@ -30,8 +30,11 @@ func sqlite() storetest.Backend {
 }
 
 func TestSQLite(t *testing.T) {
-	storetest.Run(t, sqlite())
+	b, said := sqlite(), new(store.Statements)
+	b.Closing = said.From
+	storetest.Run(t, b)
 	goleak.VerifyNone(t)
+	checkSQLitePlans(t, said.All())
 }
 
 func TestSQLiteKilled(t *testing.T) { storetest.Crash(t, sqlite(), 4) }

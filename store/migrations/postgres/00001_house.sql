@@ -110,6 +110,30 @@ CREATE TABLE deliveries (
 CREATE UNIQUE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_participant ON deliveries (participant_id, newest_at);
 
+-- How many deliveries are in which state: the sums over all connections. The trigger keeps
+-- them right whatever is written. Each connection has rows of its own, so that nobody waits
+-- for anybody; those of connections that are gone are put together under 0.
+CREATE TABLE delivery_counts (
+  connection BIGINT NOT NULL,
+  state      BIGINT NOT NULL,
+  n          BIGINT NOT NULL,
+  PRIMARY KEY (connection, state)
+);
+-- +goose StatementBegin
+CREATE FUNCTION count_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    INSERT INTO delivery_counts AS c VALUES (pg_backend_pid(), OLD.state, -1) ON CONFLICT (connection, state) DO UPDATE SET n = c.n - 1;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO delivery_counts AS c VALUES (pg_backend_pid(), NEW.state, 1) ON CONFLICT (connection, state) DO UPDATE SET n = c.n + 1;
+  END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER deliveries_counted AFTER INSERT OR DELETE ON deliveries FOR EACH ROW EXECUTE FUNCTION count_deliveries();
+CREATE TRIGGER deliveries_moved AFTER UPDATE OF state ON deliveries FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION count_deliveries();
+
 -- Which chat message went to whom in which mail: once, ever.
 CREATE TABLE mailed (
   participant_id BIGINT NOT NULL,
@@ -192,8 +216,9 @@ CREATE INDEX notes_ref2 ON notes (ref2) WHERE ref2 <> '';
 ALTER TABLE lanes SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE jobs SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE deliveries SET (fillfactor = 80);
+ALTER TABLE delivery_counts SET (fillfactor = 50);
 
 -- +goose Down
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
-DROP TABLE deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
+DROP TABLE deliveries; DROP TABLE delivery_counts; DROP FUNCTION count_deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;

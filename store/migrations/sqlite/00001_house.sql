@@ -118,6 +118,28 @@ CREATE TABLE deliveries (
 CREATE UNIQUE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_participant ON deliveries (participant_id, newest_at);
 
+-- How many deliveries are in which state. The triggers keep it right whatever is written.
+CREATE TABLE delivery_counts (
+  state INTEGER PRIMARY KEY,
+  n     INTEGER NOT NULL
+);
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_added AFTER INSERT ON deliveries BEGIN
+  INSERT INTO delivery_counts (state, n) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_moved AFTER UPDATE OF state ON deliveries WHEN OLD.state <> NEW.state BEGIN
+  UPDATE delivery_counts SET n = n - 1 WHERE state = OLD.state;
+  INSERT INTO delivery_counts (state, n) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_removed AFTER DELETE ON deliveries BEGIN
+  UPDATE delivery_counts SET n = n - 1 WHERE state = OLD.state;
+END;
+-- +goose StatementEnd
+
 -- Which chat message went to whom in which mail: once, ever.
 CREATE TABLE mailed (
   participant_id INTEGER NOT NULL,
@@ -198,5 +220,5 @@ CREATE INDEX notes_ref2 ON notes (ref2) WHERE ref2 <> '';
 
 -- +goose Down
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
-DROP TABLE deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
+DROP TABLE deliveries; DROP TABLE delivery_counts; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE sequences; DROP TABLE events;
