@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Queued tells how many writes wait.
@@ -12,6 +13,15 @@ func (s *Store) Queued() (n int) {
 	}
 	return n
 }
+
+// CheckClock looks whether Config.Now was set.
+func (s *Store) CheckClock(ctx context.Context) error { return s.checkClock(ctx) }
+
+// MeasureClock follows the database's clock.
+func (s *Store) MeasureClock(ctx context.Context) error { return s.measureClock(ctx) }
+
+// Skew puts a store's clock wrong.
+func (s *Store) Skew(d time.Duration) { s.clock.base.Add(int64(d)) }
 
 // Statements gathers the texts of all that stores prepared.
 type Statements struct {

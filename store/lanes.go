@@ -249,20 +249,23 @@ func (s *Store) Finish(ctx context.Context, l *Lease, fn func(tx *Tx) error) err
 	})
 }
 
-// Extend makes leases last longer, from now. Those that are no longer the caller's
-// are left alone.
-func (s *Store) Extend(ctx context.Context, leases []*Lease) error {
+// Extend makes leases last longer, from now. Those that are no longer the caller's are
+// left alone, and told: their owner should stop.
+func (s *Store) Extend(ctx context.Context, leases []*Lease) (lost []*Lease, err error) {
 	leases = slices.Clone(leases)
 	slices.SortFunc(leases, func(a, b *Lease) int { return cmp.Compare(a.Lane, b.Lane) })
 	for part := range slices.Chunk(leases, maxGroup) {
-		err := s.writer(part[0].Lane).do(ctx, func(tx *Tx) error {
-			return s.dialect.extend(tx, part, tx.now+s.cfg.Lease.Milliseconds())
+		var gone []*Lease
+		err := s.writer(part[0].Lane).do(ctx, func(tx *Tx) (err error) {
+			gone, err = s.dialect.extend(tx, part, tx.now+s.cfg.Lease.Milliseconds())
+			return err
 		})
 		if err != nil {
-			return err
+			return lost, err
 		}
+		lost = append(lost, gone...)
 	}
-	return nil
+	return lost, nil
 }
 
 // claimDue leases due lanes, for both databases: %[1]s and %[2]s are the greater and the

@@ -67,7 +67,7 @@ func (s *Store) startNotes() {
 			s.writeNotes(ctx)
 		}
 	}()
-	s.stopNotes = func() { cancel(); <-done; s.writeNotes(context.Background()) }
+	s.stops = append(s.stops, func() { cancel(); <-done; s.writeNotes(context.Background()) })
 }
 
 func (s *Store) writeNotes(ctx context.Context) {

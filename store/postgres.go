@@ -20,7 +20,7 @@ type postgres struct{}
 
 const pgWriters = 2
 
-func (s *Store) openPostgres(ctx context.Context) error {
+func (s *Store) openPostgres(ctx context.Context, follow bool) error {
 	cfg, err := pgx.ParseConfig(s.cfg.Database)
 	if err != nil {
 		// pgx leaves the password out of this text.
@@ -43,6 +43,12 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	}
 	if _, err := s.db.ExecContext(ctx, foldCounts); err != nil {
 		return fault("store.open", err)
+	}
+	if follow {
+		if err := s.measureClock(ctx); err != nil {
+			return err
+		}
+		s.watch(measureEvery, s.measureClock)
 	}
 	s.startWriters(pgWriters)
 	s.startBell(cfg)
@@ -305,15 +311,28 @@ FROM unnest(?::text[], ?::bigint[], ?::bigint[]) AS u(lane, due, cap) WHERE lane
 	return err
 }
 
-func (postgres) extend(tx *Tx, leases []*Lease, until int64) error {
+func (postgres) extend(tx *Tx, leases []*Lease, until int64) (lost []*Lease, err error) {
 	lanes, fences := make([]string, len(leases)), make([]int64, len(leases))
 	for i, l := range leases {
 		lanes[i], fences[i] = l.Lane, l.fence
 	}
-	_, err := tx.exec(`WITH mine AS MATERIALIZED (SELECT lanes.lane FROM lanes JOIN unnest(?::text[], ?::bigint[]) AS u(lane, fence)
+	type owned struct {
+		lane  string
+		fence int64
+	}
+	kept := map[owned]bool{}
+	_, err = all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var o owned
+		err = r.Scan(&o.lane, &o.fence)
+		kept[o] = true
+		return struct{}{}, err
+	}, `WITH mine AS MATERIALIZED (SELECT lanes.lane FROM lanes JOIN unnest(?::text[], ?::bigint[]) AS u(lane, fence)
  ON lanes.lane = u.lane AND lanes.fence = u.fence ORDER BY lanes.lane COLLATE "C" FOR UPDATE OF lanes)
-UPDATE lanes SET due_at = ?, cap_at = ? FROM mine WHERE lanes.lane = mine.lane`, lanes, fences, until, until)
-	return err
+UPDATE lanes SET due_at = ?, cap_at = ? FROM mine WHERE lanes.lane = mine.lane RETURNING lanes.lane, lanes.fence`, lanes, fences, until, until)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(leases), func(l *Lease) bool { return kept[owned{l.Lane, l.fence}] }), nil
 }
 
 // claim reads the jobs of an open window as they were when the statement began. One that

@@ -183,3 +183,42 @@ func TestPostgresNewer(t *testing.T) {
 		_ = conn.Close(t.Context())
 	}
 }
+
+// A machine's clock does not matter: the database's does, for all who share it.
+func TestPostgresClock(t *testing.T) {
+	dsn := pgtest.Start(t, pgtest.NoFsync())
+	for _, skew := range []time.Duration{0, 5 * time.Hour, -5 * time.Hour} {
+		s, err := store.Open(t.Context(), store.Config{Database: dsn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Skew(skew)
+		if err := s.MeasureClock(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := pgx.Connect(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after, now time.Time
+		read := func(to *time.Time) {
+			t.Helper()
+			if err := conn.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read(&before)
+		if err := s.Do(t.Context(), func(tx *store.Tx) error { now = tx.Now(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		read(&after)
+		// What we know of it is as good as the fastest of three answers.
+		if now.Before(before.Add(-time.Second)) || now.After(after.Add(time.Second)) {
+			t.Errorf("%v wrong: %v, the database's clock says %v to %v", skew, now, before, after)
+		}
+		_ = conn.Close(t.Context())
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

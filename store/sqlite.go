@@ -20,7 +20,7 @@ import (
 // sqlite is the dialect of SQLite: one process, one writer.
 type sqlite struct{}
 
-func (s *Store) openSQLite(ctx context.Context, file string) error {
+func (s *Store) openSQLite(ctx context.Context, file string, steady bool) error {
 	file = strings.TrimPrefix(file, "//")
 	if file == "" {
 		return postern.Errorf(postern.Denied, "store.open", "database: sqlite: names no file")
@@ -62,7 +62,28 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 		return fault("store.open", err)
 	}
 	s.startWriters(1)
-	return nil
+	if steady {
+		return nil
+	}
+	s.watch(clockEvery, s.checkClock)
+	return s.clockWentBack(ctx)
+}
+
+// clockWentBack moves what waits if the clock was set back while nobody was at work: it
+// is before the last arrival.
+func (s *Store) clockWentBack(ctx context.Context) error {
+	return s.Do(ctx, func(tx *Tx) error {
+		var last int64
+		if _, err := tx.one(`SELECT received_at FROM events ORDER BY id DESC LIMIT 1`, nil, &last); err != nil {
+			return err
+		}
+		by := time.Duration(tx.now-last) * time.Millisecond
+		if by >= -maxDrift {
+			return nil
+		}
+		s.cfg.Logger.Warn("the machine's clock was set back meanwhile; all that waits moves with it", "by", by)
+		return tx.shift(by)
+	})
 }
 
 // errLocked: somebody else holds the lock.
@@ -162,13 +183,17 @@ func (sqlite) release(tx *Tx, lanes []string) error {
 	return nil
 }
 
-func (sqlite) extend(tx *Tx, leases []*Lease, until int64) error {
+func (sqlite) extend(tx *Tx, leases []*Lease, until int64) (lost []*Lease, err error) {
 	for _, l := range leases {
-		if _, err := tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ? AND fence = ?`, until, until, l.Lane, l.fence); err != nil {
-			return err
+		n, err := tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ? AND fence = ?`, until, until, l.Lane, l.fence)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			lost = append(lost, l)
 		}
 	}
-	return nil
+	return lost, nil
 }
 
 func (sqlite) claim(tx *Tx, until, fence int64, max int) ([]string, int, error) {

@@ -26,6 +26,8 @@ func sqlite() storetest.Backend {
 	return storetest.Backend{
 		Fresh:  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "house.db") },
 		Queued: (*store.Store).Queued,
+
+		LookAtClock: func(ctx context.Context, s *store.Store) error { return s.CheckClock(ctx) },
 	}
 }
 
@@ -175,4 +177,61 @@ func TestHeartbeat(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// An owner must know that his lease ran out even if nothing can be written any more.
+func TestLeaseRunsOutUnwritten(t *testing.T) {
+	s := openSQLite(t, store.Config{Database: sqlite().Fresh(t), Lease: 200 * time.Millisecond})
+	defer func() { _ = s.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	begun, told, done := make(chan struct{}, 100), make(chan error, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		s.NewWorkers(1, slog.New(slog.DiscardHandler), func(ctx context.Context, l *store.Lease) (func(*store.Tx) error, error) {
+			begun <- struct{}{}
+			<-ctx.Done()
+			told <- context.Cause(ctx)
+			return nil, ctx.Err()
+		}).Run(ctx)
+	}()
+	if _, _, err := s.Record(ctx, store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "x"}}}); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	release := make(chan struct{})
+	blocked := make(chan error, 1)
+	go func() {
+		blocked <- s.Do(context.Background(), func(*store.Tx) error { <-release; return nil })
+	}()
+	if err := <-told; !store.Lost(err) {
+		t.Errorf("told: %v", err)
+	}
+	cancel()
+	close(release)
+	if err := <-blocked; err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
+// The clock is set back while the program is not running.
+func TestSQLiteClockSetBackMeanwhile(t *testing.T) {
+	clock := storetest.NewClock()
+	start := clock.Now()
+	cfg := store.Config{Database: sqlite().Fresh(t), Now: clock.Now, Elapsed: func() time.Duration { return 0 }}
+	s := openSQLite(t, cfg)
+	if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "x", Delay: time.Minute, Cap: time.Minute}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock.Move(-7 * time.Hour)
+	s = openSQLite(t, cfg)
+	defer func() { _ = s.Close() }()
+	due, _, err := s.NextDue(t.Context())
+	if want := start.Add(time.Minute - 7*time.Hour); err != nil || !due.Equal(want) {
+		t.Errorf("due at %v, want %v, %v", due, want, err)
+	}
 }

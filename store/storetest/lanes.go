@@ -239,8 +239,12 @@ func testFence(t *testing.T, b Backend) {
 		t.Error("a late owner's function ran")
 	}
 	clock.Move(lease / 2)
-	ok(t, s.Extend(ctxOf(t), []*store.Lease{late}))
-	clock.Move(lease / 2)
+	if lost := must(s.Extend(ctxOf(t), []*store.Lease{late, owner}))(t); len(lost) != 1 || lost[0] != late {
+		t.Errorf("lost: %s", names(lost))
+	}
+	clock.Move(lease - time.Millisecond)
+	claimNone(t, s, "the owner extended")
+	clock.Move(time.Millisecond)
 	third := claimOne(t, s, "l") // the late owner extended nothing
 	finish(t, s, third)
 	for _, l := range []*store.Lease{late, owner, third} {
@@ -275,8 +279,10 @@ func testExtend(t *testing.T, b Backend) {
 	}
 	first := leases[0]
 	clock.Move(lease / 2)
-	ok(t, s.Extend(ctxOf(t), leases))
-	ok(t, s.Extend(ctxOf(t), nil))
+	if lost := must(s.Extend(ctxOf(t), leases))(t); len(lost) != 0 {
+		t.Errorf("lost: %s", names(lost))
+	}
+	must(s.Extend(ctxOf(t), nil))(t)
 	if leases[0] != first {
 		t.Error("the caller's slice was sorted")
 	}

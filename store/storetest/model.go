@@ -257,10 +257,16 @@ func (m *toy) release(name string, l *toyLane) {
 
 func (m *toy) extend(t *rapid.T) {
 	l := m.lease(t)
-	if err := m.s.Extend(ctxOfRapid(t), []*store.Lease{l.real}); err != nil {
+	lost, err := m.s.Extend(ctxOfRapid(t), []*store.Lease{l.real})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if lane := m.lanes[l.real.Lane]; lane != nil && lane.owner == l {
+	lane := m.lanes[l.real.Lane]
+	holds := lane != nil && lane.owner == l
+	if holds == (len(lost) > 0) {
+		t.Fatalf("extending %s: lost %v, holds %v", l.real.Lane, lost, holds)
+	}
+	if holds {
 		lane.due = m.now() + lease
 	}
 }

@@ -19,6 +19,8 @@ type Backend struct {
 	Shared bool
 	// Queued tells how many writes wait in a store, so that a test can make a group.
 	Queued func(*store.Store) int
+	// LookAtClock, if any, has a store notice that its Config.Now was set.
+	LookAtClock func(context.Context, *store.Store) error
 	// Closing, if any, is called with a store before it is closed.
 	Closing func(*store.Store)
 }
@@ -51,7 +53,9 @@ func Run(t *testing.T, b Backend) {
 		{"ContextEnds", testContextEnds},
 		{"Close", testClose},
 		{"Reopen", testReopen},
+		{"ClockSteps", testClockSteps},
 		{"WorkersOrder", testWorkersOrder},
+		{"WorkersLose", testWorkersLose},
 		{"WorkersPanic", testWorkersPanic},
 		{"WorkersKinds", testWorkersKinds},
 		{"WorkersHalfDone", testWorkersHalfDone},
