@@ -52,7 +52,7 @@ func (s *Store) startClock() (steady bool) {
 	return false
 }
 
-// watch looks after the clock until the store is closed.
+// watch looks after something until the store is closed.
 func (s *Store) watch(every time.Duration, look func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -60,7 +60,7 @@ func (s *Store) watch(every time.Duration, look func(context.Context) error) {
 		defer close(done)
 		for sleep(ctx, every) {
 			if err := look(ctx); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Warn("the clock could not be looked after", "error", err)
+				s.cfg.Logger.Warn("what is looked after beside failed", "error", err)
 			}
 		}
 	}()

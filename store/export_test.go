@@ -20,6 +20,9 @@ func (s *Store) CheckClock(ctx context.Context) error { return s.checkClock(ctx)
 // MeasureClock follows the database's clock.
 func (s *Store) MeasureClock(ctx context.Context) error { return s.measureClock(ctx) }
 
+// BoundLog has SQLite's log begin anew if it is too large.
+func (s *Store) BoundLog(ctx context.Context, file string) error { return s.boundLog(file)(ctx) }
+
 // Skew puts a store's clock wrong.
 func (s *Store) Skew(d time.Duration) { s.clock.base.Add(int64(d)) }
 

@@ -44,10 +44,10 @@ func (s *Store) openSQLite(ctx context.Context, file string, steady bool) error 
 	if err := private(file); err != nil {
 		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
 	}
-	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
-	// A checkpoint every 16 MB: pages of the lanes, which change all the time, are then
-	// copied once for many changes. As much of the indexes stays in the writer's memory.
-	if s.wdb, err = s.openPool(dsn+"&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)", 1); err != nil {
+	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()) +
+		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
+	// 16 MB of the indexes stay in the writer's memory.
+	if s.wdb, err = s.openPool(dsn+fmt.Sprintf("&_pragma=wal_autocheckpoint(%d)&_pragma=journal_size_limit(%d)&_pragma=cache_size(-16000)", logPages, keptLog), 1); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.wdb, "sqlite3", "migrations/sqlite"); err != nil {
@@ -62,6 +62,7 @@ func (s *Store) openSQLite(ctx context.Context, file string, steady bool) error 
 		return fault("store.open", err)
 	}
 	s.startWriters(1)
+	s.watch(logLook, s.boundLog(file))
 	if steady {
 		return nil
 	}
@@ -85,6 +86,9 @@ func (s *Store) clockWentBack(ctx context.Context) error {
 		return tx.shift(by)
 	})
 }
+
+// busyTimeout is how long a connection waits for another's lock.
+const busyTimeout = 10 * time.Second
 
 // errLocked: somebody else holds the lock.
 var errLocked = errors.New("locked")

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -233,5 +234,63 @@ func TestSQLiteClockSetBackMeanwhile(t *testing.T) {
 	due, _, err := s.NextDue(t.Context())
 	if want := start.Add(time.Minute - 7*time.Hour); err != nil || !due.Equal(want) {
 		t.Errorf("due at %v, want %v, %v", due, want, err)
+	}
+}
+
+// While somebody reads, the log grows; after that it is made small again, though others
+// read all the time.
+func TestSQLiteLogIsBounded(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "house.db")
+	s := openSQLite(t, store.Config{Database: "sqlite:" + file})
+	defer func() { _ = s.Close() }()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	read := func() (end func()) {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM events`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return func() { _ = tx.Rollback() }
+	}
+	write := func(size int) {
+		if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Content: make([]byte, size)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		info, err := os.Stat(file + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size() >> 20
+	}
+	end := read()
+	for range 10 {
+		write(5 << 20)
+	}
+	if size() < 50 {
+		t.Fatalf("the log has %d MB: nobody is in its way", size())
+	}
+	next := read() // before the other ends: there is never a moment without a reader
+	end()
+	if err := s.BoundLog(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	next()
+	for tries := 0; size() > 21; tries++ {
+		if tries > 100 {
+			t.Fatalf("the log still has %d MB", size())
+		}
+		if err := s.BoundLog(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		write(1)
 	}
 }
