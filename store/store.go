@@ -45,10 +45,10 @@ type Store struct {
 	writers []*writer
 	wake    chan struct{} // a lane became due here
 	bell    *bell         // tells other replicas; nil where there are none
-	soon        chan Note
-	stops       []func() // end what runs beside; the writers still take its last writes
-	close       []func() error
-	once        sync.Once
+	soon    chan Note
+	stops   []func() // end what runs beside; the writers still take its last writes
+	close   []func() error
+	once    sync.Once
 }
 
 // dialect is what differs between the databases.

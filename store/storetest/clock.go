@@ -61,6 +61,14 @@ func testClockSteps(t *testing.T, b Backend) {
 			look()
 			look() // it is no step any more
 			claimNone(t, s, "and that was noticed")
+			if b.LookAtClock != nil {
+				do(t, s, func(tx *store.Tx) error {
+					if !tx.Now().Equal(w.Now()) {
+						t.Errorf("it is %v, the store says %v", w.Now(), tx.Now())
+					}
+					return nil
+				})
+			}
 			if lost := must(s.Extend(ctxOf(t), []*store.Lease{held}))(t); len(lost) != 0 {
 				t.Fatal("a lease is lost because the clock was set")
 			}
