@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/postern-chat/postern/bench/grow"
@@ -47,21 +46,20 @@ type pair struct {
 // rowGrowth: the rows above with many messages in the store, beside an empty one.
 // Traffic goes to conversations all over the grown store.
 func rowGrowth(ctx context.Context, w *world) ([]line, error) {
-	database := w.database("grown")
-	if err := os.MkdirAll(filepath.Join(w.dir, "grown"), 0o755); err != nil {
-		return nil, err
+	if w.opt.grown == "" {
+		if err := os.MkdirAll(filepath.Join(w.dir, "grown"), 0o755); err != nil {
+			return nil, err
+		}
+		if err := fill(ctx, w.database("grown"), w.opt); err != nil {
+			return nil, err
+		}
 	}
-	begun := time.Now()
-	if err := fill(ctx, database, w.opt); err != nil {
-		return nil, err
-	}
-	took := time.Since(begun).Round(time.Second)
 	size := 0.0
-	if st, err := os.Stat(strings.TrimPrefix(database, "sqlite:")); err == nil {
+	if st, err := os.Stat(strings.TrimPrefix(w.grownDatabase(), "sqlite:")); err == nil {
 		size = float64(st.Size()) / 1e9
 	}
 	head := fmt.Sprintf("growth: %s messages, %s conversations in SQLite", thousands(w.opt.messages), thousands(w.opt.conversations))
-	out := []line{{what: head, ours: fmt.Sprintf("%.1f GB, made in %v", size, took), beside: "below: a store with nothing in it"}}
+	out := []line{{what: head, ours: fmt.Sprintf("a file of %.1f GB", size), beside: "below: a store with nothing in it"}}
 	p, err := w.pair("0s")
 	if err != nil {
 		return out, err
@@ -88,8 +86,15 @@ func (w *world) pair(delay string) (p pair, err error) {
 	if p.empty, err = w.start(setting{name: "empty", delay: delay}); err != nil {
 		return p, err
 	}
-	p.grown, err = w.start(setting{name: "grown", delay: delay, people: -1})
+	p.grown, err = w.start(setting{name: "grown", database: w.grownDatabase(), delay: delay, people: -1})
 	return p, err
+}
+
+func (w *world) grownDatabase() string {
+	if w.opt.grown != "" {
+		return w.opt.grown
+	}
+	return w.database("grown")
 }
 
 func (w *world) grownTarget(addr string, away int) load.Target {
@@ -129,9 +134,7 @@ func (w *world) grownFlows(ctx context.Context, p pair) (out []line, err error) 
 	if err != nil {
 		return out, nil // said above
 	}
-	var requests atomic.Int64
-	requests.Store(time.Now().UnixNano())
-	n := (w.opt.rounds + 1) * mailsARound
+	n := len(mails) + w.opt.rounds*mailsARound
 	pe, err := w.participants(p.empty, n, w.target(p.empty.addr, 1).Kind)
 	if err != nil {
 		return out, err
@@ -140,7 +143,11 @@ func (w *world) grownFlows(ctx context.Context, p pair) (out []line, err error) 
 	if err != nil {
 		return out, err
 	}
-	if m, err = compare(two{"", w.inbound("", p.empty, mails, pe, &requests), w.inbound("", p.grown, mails, pg, &requests)}); err != nil {
+	if mails, err = w.single(p.empty, mails, pe); err != nil {
+		return out, err
+	}
+	pe, pg = pe[len(pe)-w.opt.rounds*mailsARound:], pg[len(pg)-w.opt.rounds*mailsARound:]
+	if m, err = compare(two{"", w.inbound("", p.empty, mails, pe), w.inbound("", p.grown, mails, pg)}); err != nil {
 		return out, err
 	}
 	return append(out, ratioLine("  raw mail to chat post", m["grown"], m["empty"], "", "0.9", 0.9)), nil

@@ -25,10 +25,10 @@ import (
 )
 
 type options struct {
-	binary, dir, rows, out, corpus, generate string
-	rounds                                   int
-	each                                     time.Duration
-	messages, conversations                  int
+	binary, dir, rows, only, out, corpus, generate, grown, log string
+	rounds                                                     int
+	each                                                       time.Duration
+	messages, conversations                                    int
 }
 
 func main() {
@@ -60,9 +60,12 @@ func start() error {
 	flag.StringVar(&opt.binary, "binary", "bin/postern", "the gateway, as it is shipped")
 	flag.StringVar(&opt.dir, "dir", "", "where databases are made and thrown away; \"\" = the folder for temporary files")
 	flag.StringVar(&opt.rows, "rows", "", "comma separated names of rows; \"\" = all: "+strings.Join(rowNames(), ","))
+	flag.StringVar(&opt.only, "only", "", "only contenders whose names contain this, for profiles: ratios mean nothing then, and no table is written")
 	flag.StringVar(&opt.out, "out", "", "the document whose table is rewritten")
 	flag.StringVar(&opt.corpus, "corpus", "../shared/corpus/replies", "real replies; rows that need them are left out where they are absent")
 	flag.StringVar(&opt.generate, "generate", "", "only fill this database (sqlite:FILE or postgres://...) with -messages and -conversations")
+	flag.StringVar(&opt.grown, "grown", "", "a database that -generate filled with -messages and -conversations, for the growth row; it is written to")
+	flag.StringVar(&opt.log, "log", "error", "what the gateway logs")
 	flag.IntVar(&opt.rounds, "rounds", 3, "interleaved rounds")
 	flag.DurationVar(&opt.each, "each", 3*time.Second, "of one contender in one round")
 	flag.IntVar(&opt.messages, "messages", 200_000, "messages in the store of the growth row")
@@ -83,6 +86,7 @@ func allRows() []rowMaker {
 		{"intake", rowIntake},
 		{"flow", rowFlow},
 		{"latency", rowLatency},
+		{"size", rowSize},
 		{"inbound", rowInbound},
 		{"memory", rowMemory},
 		{"growth", rowGrowth},
@@ -148,7 +152,7 @@ func compare(ctx context.Context, opt options) error {
 		w.stopAll()
 	}
 	m.after = loadAverage()
-	if opt.out == "" {
+	if opt.out == "" || opt.only != "" {
 		return nil
 	}
 	return writeTable(opt, m, table)

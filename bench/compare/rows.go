@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/postern-chat/postern/bench/load"
@@ -34,6 +35,9 @@ func (w *world) contest(ctx context.Context, cs ...*contender) (map[string]sampl
 		for _, c := range cs {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
+			}
+			if !strings.Contains(c.name, w.opt.only) {
+				continue
 			}
 			s, err := c.run()
 			if err != nil {
@@ -167,17 +171,22 @@ func rowIntake(ctx context.Context, w *world) ([]line, error) {
 // slowBy is what the slowed disk's fsync takes longer.
 const slowBy = 4 * time.Millisecond
 
-// rowSlowDisk: durable intake on a disk whose fsync takes longer, beside the plain disk.
+// rowSlowDisk: durable intake on a disk whose fsync takes longer, beside the plain disk
+// and beside the bare handler on the same slow disk.
 func rowSlowDisk(ctx context.Context, w *world) ([]line, error) {
 	var cs []*contender
 	for _, s := range []setting{{name: "plain SQLite"}, {name: "slow SQLite", slow: slowBy}} {
-		s.delay = "1h"
-		g, err := w.start(s)
+		c, err := w.onDisk(s)
 		if err != nil {
 			return nil, err
 		}
-		cs = append(cs, w.posts(s.name, w.target(g.addr, 1), g))
+		cs = append(cs, c)
 	}
+	bare, err := w.helper("slowly", slowBy.String(), w.self, "commit", "sqlite:"+w.dir+"/bare-slow.db")
+	if err != nil {
+		return nil, err
+	}
+	cs = append(cs, w.posts("bare slow SQLite", w.target(bare.addr, 1), nil))
 	for _, s := range []setting{{name: "plain PostgreSQL"}, {name: "slow PostgreSQL", slow: slowBy}} {
 		p, err := w.startPostgres(s.name, s.slow)
 		if errors.Is(err, errNoPostgres) {
@@ -189,25 +198,49 @@ func rowSlowDisk(ctx context.Context, w *world) ([]line, error) {
 		if s.database, err = p.fresh(); err != nil {
 			return nil, err
 		}
-		s.delay, s.slow = "1h", 0 // the server has the disk
-		g, err := w.start(s)
+		if s.slow > 0 {
+			dsn, err := p.fresh()
+			if err != nil {
+				return nil, err
+			}
+			if bare, err = w.helper("commit", dsn); err != nil {
+				return nil, err
+			}
+			cs = append(cs, w.posts("bare slow PostgreSQL", w.target(bare.addr, 1), nil))
+		}
+		s.slow = 0 // the server has the disk
+		c, err := w.onDisk(s)
 		if err != nil {
 			return nil, err
 		}
-		cs = append(cs, w.posts(s.name, w.target(g.addr, 1), g))
+		cs = append(cs, c)
 	}
 	m, err := w.contest(ctx, cs...)
 	if err != nil {
 		return nil, err
 	}
-	what := "durable intake, fsync " + slowBy.String() + " slower, "
-	out := []line{ratioLine(what+"SQLite", m["slow SQLite"], m["plain SQLite"], "plain disk:", "0.3", 0.3)}
-	if len(cs) > 2 {
-		l := ratioLine(what+"PostgreSQL", m["slow PostgreSQL"], m["plain PostgreSQL"], "plain disk:", "", 0)
-		l.met = nil
+	var out []line
+	for _, db := range []string{"SQLite", "PostgreSQL"} {
+		if _, ok := m["slow "+db]; !ok {
+			continue
+		}
+		l := ratioLine("durable intake, fsync "+slowBy.String()+" slower, "+db, m["slow "+db], m["plain "+db], "plain disk:", "0.3", 0.3)
+		l.beside += "; bare handler on the slow disk: " + rateAnd99(m["bare slow "+db])
+		if db != "SQLite" {
+			l.bar, l.met = "", nil
+		}
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+func (w *world) onDisk(s setting) (*contender, error) {
+	s.delay = "1h"
+	g, err := w.start(s)
+	if err != nil {
+		return nil, err
+	}
+	return w.posts(s.name, w.target(g.addr, 1), g), nil
 }
 
 // rowIdle: what it costs to have the program around.

@@ -50,6 +50,9 @@ func newWorld(opt options) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
 	w := &world{opt: opt, dir: dir, people: 20_000, php: map[int]string{}}
 	w.stops = append(w.stops, func() { _ = os.RemoveAll(dir) })
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -175,7 +178,7 @@ func (w *world) start(s setting) (*gateway, error) {
 		"POSTERN_DATABASE=" + s.database, "POSTERN_DATA_DIR=" + filepath.Join(dir, "data"),
 		"POSTERN_SENDBIRD_APP_ID=A", "POSTERN_SENDBIRD_API_URL=" + w.fake + "/sendbird/v3", "POSTERN_SENDBIRD_API_TOKEN=" + load.Token,
 		"POSTERN_MAILGUN_DOMAIN=" + domain, "POSTERN_MAILGUN_API_URL=" + w.fake, "POSTERN_MAILGUN_SENDING_KEY=k",
-		"POSTERN_MAILGUN_SIGNING_KEYS=" + signingKey, "POSTERN_NOTIFY_DELAY=" + s.delay, "POSTERN_LOG_LEVEL=error",
+		"POSTERN_MAILGUN_SIGNING_KEYS=" + signingKey, "POSTERN_NOTIFY_DELAY=" + s.delay, "POSTERN_LOG_LEVEL=" + w.opt.log,
 	}, s.extra...)
 	if s.people >= 0 {
 		if s.people == 0 {
@@ -248,6 +251,18 @@ func (g *gateway) memory(what string) (float64, error) {
 		}
 	}
 	return 0, errors.New("no " + what)
+}
+
+// written is how many bytes the gateway had written to disk, as the kernel counts them.
+func (g *gateway) written() (n float64) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", g.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	if _, rest, ok := strings.Cut(string(b), "\nwrite_bytes: "); ok {
+		_, _ = fmt.Sscan(rest, &n)
+	}
+	return n
 }
 
 // cpu is how much processor time the gateway used so far.

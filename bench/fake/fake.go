@@ -31,6 +31,7 @@ type World struct {
 	times     []time.Duration // planned time of a message to its arrival at the mail provider
 	last      time.Time
 	addresses map[string]string // recipient: address to answer to
+	posters   map[string]int    // posts by user
 }
 
 // Stats is what World counted since the last reset.
@@ -42,7 +43,7 @@ type Stats struct {
 
 // New makes a world that answers at once.
 func New() *World {
-	return &World{addresses: map[string]string{}, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	return &World{addresses: map[string]string{}, posters: map[string]int{}, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
 }
 
 // ServeHTTP is both services, and below /_bench/ what the bench asks.
@@ -151,19 +152,27 @@ func headerIn(mail []byte, name string) string {
 
 // chat is Sendbird.
 func (w *World) chat(rw http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body)
 	rw.Header().Set("Content-Type", "application/json")
 	switch {
 	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages"):
+		head, _ := io.ReadAll(io.LimitReader(r.Body, 4096))
+		_, _ = io.Copy(io.Discard, r.Body)
 		n := w.posts.Add(1)
 		w.mu.Lock()
 		w.last = time.Now()
+		if _, rest, ok := bytes.Cut(head, []byte(`"user_id":"`)); ok {
+			user, _, _ := bytes.Cut(rest, []byte(`"`))
+			w.posters[string(user)]++
+		}
 		w.mu.Unlock()
 		_, _ = fmt.Fprintf(rw, `{"message_id":%d,"type":"MESG","created_at":%d}`, 1<<40+n, time.Now().UnixMilli())
 	case strings.HasSuffix(r.URL.Path, "/members"):
 		_, _ = io.WriteString(rw, `{"members":[],"next":""}`)
 	case strings.HasSuffix(r.URL.Path, "/messages"):
 		_, _ = io.WriteString(rw, `{"messages":[]}`)
+	case r.Method == http.MethodGet:
+		_, channel, _ := strings.Cut(r.URL.Path, "/group_channels/")
+		_, _ = fmt.Fprintf(rw, `{"channel_url":%q,"name":"Support","is_super":false,"max_length_message":5000}`, channel)
 	default:
 		_, _ = io.WriteString(rw, `{}`)
 	}
@@ -196,7 +205,7 @@ func (w *World) bench(rw http.ResponseWriter, r *http.Request) {
 		w.delay.Store(int64(d))
 		w.replies.Store(r.FormValue("replies") == "true")
 		w.mu.Lock()
-		w.times, w.addresses = nil, map[string]string{}
+		w.times, w.addresses, w.posters = nil, map[string]string{}, map[string]int{}
 		w.mu.Unlock()
 		w.mails.Store(0)
 		w.messages.Store(0)
@@ -214,6 +223,10 @@ func (w *World) bench(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		_ = json.NewEncoder(rw).Encode(w.addresses)
+	case "/_bench/posters":
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		_ = json.NewEncoder(rw).Encode(w.posters)
 	default:
 		http.NotFound(rw, r)
 	}

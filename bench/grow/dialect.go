@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"sort"
-	"strconv"
 	"strings"
 )
 
@@ -148,5 +147,3 @@ func (d dialect) translate(value string) string {
 		value = value[end:]
 	}
 }
-
-var _ = strconv.Itoa
