@@ -53,6 +53,9 @@ func (w *World) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.mail(rw, r)
 	case strings.HasPrefix(p, "/sendbird/"):
 		w.chat(rw, r)
+	case strings.HasSuffix(p, "/events"), strings.HasSuffix(p, "/logs"): // nothing is known of any mail
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(rw, `{"items":[],"paging":{},"pagination":{}}`)
 	case strings.HasPrefix(p, "/file/"):
 		file(rw, strings.TrimPrefix(p, "/file/"))
 	default:
@@ -170,6 +173,8 @@ func (w *World) chat(rw http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(rw, `{"members":[],"next":""}`)
 	case strings.HasSuffix(r.URL.Path, "/messages"):
 		_, _ = io.WriteString(rw, `{"messages":[]}`)
+	case strings.HasSuffix(r.URL.Path, "/group_channels"):
+		_, _ = io.WriteString(rw, `{"channels":[],"next":""}`)
 	case r.Method == http.MethodGet:
 		_, channel, _ := strings.Cut(r.URL.Path, "/group_channels/")
 		_, _ = fmt.Fprintf(rw, `{"channel_url":%q,"name":"Support","is_super":false,"max_length_message":5000}`, channel)

@@ -47,6 +47,22 @@ FROM information_schema.columns WHERE table_schema = current_schema() AND table_
 func (d dialect) prepare(ctx context.Context, db *sql.DB) error { return execAll(ctx, db, d.before) }
 func (d dialect) finish(ctx context.Context, db *sql.DB) error  { return execAll(ctx, db, d.after) }
 
+// numbered tells a schema that keeps the highest ids itself what they are now.
+func (d dialect) numbered(ctx context.Context, db *sql.DB) error {
+	var n int
+	rows, err := db.QueryContext(ctx, d.columns, "sequences")
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		n++
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || n == 0 {
+		return err
+	}
+	return execAll(ctx, db, []string{"UPDATE sequences SET event = (SELECT MAX(id) FROM events)"})
+}
+
 func execAll(ctx context.Context, db *sql.DB, statements []string) error {
 	for _, s := range statements {
 		if _, err := db.ExecContext(ctx, s); err != nil {
@@ -64,9 +80,6 @@ func (d dialect) fill(ctx context.Context, db *sql.DB, t table) error {
 	for from := 0; from < t.rows; from += chunk {
 		query := fmt.Sprintf("INSERT INTO %s (%s) ", t.name, strings.Join(names, ", ")) +
 			fmt.Sprintf(d.series, from, min(from+chunk, t.rows)) + " SELECT " + strings.Join(values, ", ") + " FROM s"
-		if strings.HasPrefix(d.series, "WITH s") { // PostgreSQL wants WITH behind INSERT INTO too, so both are the same
-			query = strings.TrimSpace(query)
-		}
 		if _, err := db.ExecContext(ctx, query); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
@@ -110,11 +123,8 @@ func (d dialect) shape(ctx context.Context, db *sql.DB, t table) (names, values 
 }
 
 func zero(kind string) string {
-	switch k := strings.ToLower(kind); {
-	case strings.Contains(k, "int"):
+	if strings.Contains(strings.ToLower(kind), "int") {
 		return "0"
-	case strings.Contains(k, "blob"), strings.Contains(k, "bytea"):
-		return "''"
 	}
 	return "''"
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
@@ -54,6 +55,9 @@ func Fill(ctx context.Context, database string, size Size, told func(table strin
 		}
 	}
 	if err == nil {
+		err = d.numbered(ctx, db)
+	}
+	if err == nil {
 		err = d.finish(ctx, db)
 	}
 	return errors.Join(err, db.Close())
@@ -69,7 +73,9 @@ func tables(s Size) []table {
 	}
 	// Participants' ids are random: a permutation of a range a little larger.
 	participant := func(conv string) string { return fmt.Sprintf("(1000000007 + (%s) * 48271 %% 2147483647)", conv) }
-	at := "(1700000000000 + n * 60)"
+	// Over the last three weeks: retention leaves it alone.
+	const span = 21 * 24 * time.Hour
+	at := fmt.Sprintf("(%d + n %% %d * %d)", time.Now().Add(-span).UnixMilli(), s.Messages, span.Milliseconds()/int64(max(s.Messages, 1)))
 	delivery := "'d-' || pad16(n)"
 	answers := s.Messages / 10
 	return []table{
@@ -77,7 +83,7 @@ func tables(s Size) []table {
 		{"conversations", s.Conversations, map[string]string{"id": "n + 1", "platform": "'sendbird'", "channel": channel("n"), "name": "'Support'", "subject": "'Support'", "root_id": "'c.' || pad16(n) || '@" + s.Domain + "'", "created_at": at}},
 		{"participants", s.Conversations, map[string]string{"id": participant("n"), "conversation_id": "n + 1", "user_id": user("n"), "created_at": at}},
 		{"events", s.Messages, map[string]string{"source": "'sendbird'", "dedup": "'sendbird:' || " + channel(c) + " || ':' || pad16(n) || ':sent'", "received_at": at, "body": fmt.Sprintf("bytes(%d)", bodyBytes)}},
-		{"deliveries", s.Messages, map[string]string{"id": delivery, "participant_id": participant(c), "state": "6", "message_id": delivery + " || '@" + s.Domain + "'", "provider_id": delivery,
+		{"deliveries", s.Messages, map[string]string{"id": delivery, "participant_id": participant(c), "state": "5", "message_id": delivery + " || '@" + s.Domain + "'", "provider_id": delivery,
 			"recipient": user(c) + " || '@people.example'", "content": contentOf(bodyBytes), "newest_at": at, "created_at": at, "attempted_at": at, "accepted_at": at, "delivered_at": at, "opened_at": at}},
 		{"mailed", s.Messages, map[string]string{"participant_id": participant(c), "message_id": "pad16(n)", "delivery_id": delivery, "created_at": at}},
 		{"posts", answers, map[string]string{"id": "'p-' || pad16(n)", "batch": "'mail-' || pad16(n)", "seq": "0", "conversation_id": c + " + 1", "user_id": user(c), "text": "'Thank you, see you at four.'",
