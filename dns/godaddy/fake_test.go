@@ -31,10 +31,12 @@ type fake struct {
 	ids      int
 	calls    []string // "METHOD path"
 	pages    int      // page size, default 25
+	noPatch  bool     // v1 takes calls by type and name only
 	protect  bool     // Domain Protection: texts become empty
 	deny     map[string]int
-	failures []http.HandlerFunc // answered before anything else, one a call
-	between  func()             // called ahead of v1's PUT
+	failures []http.HandlerFunc  // answered before anything else, one a call
+	between  func()              // called ahead of v1's PUT
+	after    func(method string) // called behind every call
 }
 
 func newFake(t *testing.T, change func(*Config)) (*fake, *Host) {
@@ -59,6 +61,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, r.Method+" "+r.URL.EscapedPath())
+	if f.after != nil {
+		defer f.after(r.Method)
+	}
 	if len(f.failures) > 0 {
 		fail := f.failures[0]
 		f.failures = f.failures[1:]
@@ -194,6 +199,8 @@ func (f *fake) v1(w http.ResponseWriter, r *http.Request, rest []string) {
 		}
 		b, _ := json.Marshal(out)
 		f.answer(w, 200, string(b))
+	case r.Method == "PATCH" && f.noPatch:
+		f.answer(w, 403, `{"code":"ACCESS_DENIED","message":"m"}`)
 	case r.Method == "PATCH" && len(rest) == 0:
 		for _, x := range in {
 			if why := f.refused(x); why != "" {

@@ -187,6 +187,21 @@ func TestDomainProtection(t *testing.T) {
 		if postern.KindOf(err) != postern.Denied || !strings.Contains(err.Error(), "Protection") {
 			t.Errorf("%s: %v", name, err)
 		}
+		// A delete that is answered as done, and was not.
+		f.protect = false
+		if err := h.Create(t.Context(), testZone, txt("stays")); err != nil {
+			t.Fatal(err)
+		}
+		undone := slices.Clone(f.records)
+		f.after = func(method string) {
+			if method == "DELETE" || method == "PUT" {
+				f.records = append(slices.Clone(undone), record{Type: "TXT", Name: "mg", Data: "", TTL: 600})
+			}
+		}
+		err = h.Delete(t.Context(), testZone, txt("stays"))
+		if k := postern.KindOf(err); k != postern.Denied {
+			t.Errorf("%s: delete: %v", name, err)
+		}
 	}
 }
 
@@ -320,5 +335,35 @@ func TestErrorForms(t *testing.T) {
 	}
 	if _, err := New(Config{Key: "k"}); postern.KindOf(err) != postern.Invalid {
 		t.Errorf("a key without its secret: %v", err)
+	}
+}
+
+// An account that may only make calls for one type at one name: PATCH is forbidden, and
+// the others at the name stay all the same.
+func TestV1WithoutPatch(t *testing.T) {
+	f, h := newFake(t, classic)
+	f.noPatch = true
+	two := 2
+	f.records = []record{
+		{ID: "a", Type: "TXT", Name: "mg", Data: "theirs", TTL: 1800}, {ID: "b", Type: "TXT", Name: "mg", Data: " ", TTL: 600},
+		{ID: "c", Type: "MX", Name: "mg", Data: "mx.test.", TTL: 600, Priority: &two},
+	}
+	for _, r := range []postern.DNSRecord{txt("a"), txt("b"), {Name: "mg." + testZone, Type: "MX", Value: "mx2.test"}} {
+		if err := h.Create(t.Context(), testZone, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, r := range f.records {
+		got = append(got, fmt.Sprintf("%s %s %d", r.Type, r.Data, r.TTL))
+	}
+	slices.Sort(got)
+	if want := []string{"MX mx.test. 600", "MX mx2.test. 3600", "TXT a 3600", "TXT b 3600", "TXT theirs 1800"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	harmless(t, f.calls)
+	f.protect = true
+	if err := h.Create(t.Context(), testZone, txt("c")); postern.KindOf(err) != postern.Denied {
+		t.Errorf("protected: %v", err)
 	}
 }
