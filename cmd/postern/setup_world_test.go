@@ -1,16 +1,13 @@
 package main
 
 import (
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/postern-chat/postern/sandbox/dns"
 	"github.com/postern-chat/postern/sandbox/mailgun"
@@ -152,10 +149,3 @@ func (w *outside) account() (string, error) {
 	body, err := answerOf(req)
 	return all + body + "\n", err
 }
-
-// TestReplyPattern: the route takes what seal makes, and the sample is one.
-func TestReplyPattern(t *testing.T) {
-	testReplyPattern(t, base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
-}
-
-var _ = filepath.Join
