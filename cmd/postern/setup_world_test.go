@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -148,4 +149,31 @@ func (w *outside) account() (string, error) {
 	req.Header.Set("Api-Token", w.chat.MasterToken())
 	body, err := answerOf(req)
 	return all + body + "\n", err
+}
+
+// enter puts the records of an answer of Mailgun's into the zone, as an operator would.
+func (w *outside) enter(answer string) error {
+	type record struct {
+		Type     string `json:"record_type"`
+		Name     string `json:"name"`
+		Value    string `json:"value"`
+		Priority string `json:"priority"`
+	}
+	var a struct {
+		Receiving []record `json:"receiving_dns_records"`
+		Sending   []record `json:"sending_dns_records"`
+	}
+	if err := json.Unmarshal([]byte(answer[4:]), &a); err != nil {
+		return err
+	}
+	for _, r := range append(a.Receiving, a.Sending...) {
+		d := dns.Record{Name: r.Name, Type: r.Type, Data: r.Value}
+		if r.Type == "MX" {
+			d.Name, d.Priority = "mg.example.com", 10
+		}
+		if err := w.dns.Put(d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
