@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 )
 
 type serveCmd struct{}
@@ -28,10 +27,10 @@ func serve(ctx context.Context, a *app, cfg *Config) error {
 		return err
 	}
 	defer g.Close()
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	ln, err := g.front.Listen(ctx, cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen (POSTERN_LISTEN) %s cannot be listened on: %w", cfg.Listen, err)
 	}
-	log.Info("postern serves", "listen", ln.Addr().String(), "public_url", cfg.PublicURL, "domain", cfg.Mailgun.Domain, "version", versionLine())
+	log.Info("postern serves", "listen", ln.Addr().String(), "tls", cfg.TLS.Mode, "public_url", cfg.PublicURL, "domain", cfg.Mailgun.Domain, "version", versionLine())
 	return g.Serve(ctx, ln)
 }
