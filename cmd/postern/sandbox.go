@@ -34,7 +34,7 @@ func (cmd *sandboxCmd) Run(a *app) (err error) {
 	if cmd.ConfigOut != "" && !cmd.WithSetup {
 		return usagef("--config-out goes with --with-setup: otherwise the gateway runs already")
 	}
-	addr, err := freeAddress()
+	addr, err := reservedAddress()
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func (cmd *sandboxCmd) address(addr string) string {
 	return addr
 }
 
-// freeAddress is one for a program that is started later, and again at the same place.
-func freeAddress() (string, error) {
+// reservedAddress is a free one for a program that is started later, and again at the same place.
+func reservedAddress() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
