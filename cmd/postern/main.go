@@ -47,6 +47,8 @@ type cli struct {
 	Explain explainCmd `cmd:"" help:"Tell what happened to an event, a message or a delivery, and why."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
+	SandboxGateway sandboxGatewayCmd `cmd:"" hidden:""`
+
 	Replay replayCmd `cmd:"" hidden:""`
 	Doctor doctorCmd `cmd:"" hidden:""`
 }
