@@ -42,6 +42,9 @@ type Switches struct {
 	// SandboxEvent: a sandbox domain rejects strangers by an event (older
 	// documents) instead of by a 403.
 	SandboxEvent bool `json:"sandbox_event"`
+	// UnverifiedPerDay is how many mails a day a domain may send whose DNS is not
+	// verified: 300 says the manual. 0: none.
+	UnverifiedPerDay int `json:"unverified_per_day"`
 	// RetentionHours is how long events and kept mails can be asked for: three
 	// days on paid plans, one on the free plan.
 	RetentionHours float64 `json:"retention_hours"`
@@ -58,9 +61,13 @@ type Switches struct {
 	DuplicatePosts float64 `json:"duplicate_posts"`
 	DropPosts      float64 `json:"drop_posts"`
 	FailSends      float64 `json:"fail_sends"`
-	LostAnswers    float64 `json:"lost_answers"` // send accepted, answered 500
-	BounceChance   float64 `json:"bounce_chance"`
-	DeferChance    float64 `json:"defer_chance"`
+	// EventDelaySeconds is how much later than usual the webhooks of events come; with
+	// EventDisorder, those of opens and clicks in half of that: they overtake.
+	EventDelaySeconds float64 `json:"event_delay_seconds"`
+	EventDisorder     bool    `json:"event_disorder"`
+	LostAnswers       float64 `json:"lost_answers"` // send accepted, answered 500
+	BounceChance      float64 `json:"bounce_chance"`
+	DeferChance       float64 `json:"defer_chance"`
 	// Oddities by name, see Oddities.
 	Oddities map[string]bool `json:"oddities"`
 }
@@ -99,7 +106,7 @@ const (
 // DefaultSwitches are the settings that the facts suggest.
 func DefaultSwitches() Switches {
 	return Switches{
-		MaxTags: 3, TagLimit: 20_000, MaxRecipients: 1000, MaxMessage: 25 << 20, MaxOptions: 16 << 10, MaxAheadHours: 72, RetentionHours: 72,
+		MaxTags: 3, TagLimit: 20_000, MaxRecipients: 1000, MaxMessage: 25 << 20, MaxOptions: 16 << 10, MaxAheadHours: 72, RetentionHours: 72, UnverifiedPerDay: 300,
 		Magnificent: true, RoutedEvents: true, SendsPerWindow: 300, RecipientsPerWin: 3000, RequestsPerWindow: 2500,
 		Oddities: map[string]bool{OddVarsArray: true},
 	}
