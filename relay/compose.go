@@ -88,7 +88,7 @@ type messageReader interface {
 
 func (r *Rules) filesOf(ctx context.Context, ch postern.ChannelID, m wanted) ([]postern.ChatFile, error) {
 	known := len(m.Files) > 0 && !slices.ContainsFunc(m.Files, func(f postern.ChatFile) bool { return f.URL == "" })
-	reader, ok := r.Platform.(messageReader)
+	reader, ok := able[messageReader](r.Platform)
 	if known || m.Type != postern.FileMessage || !ok {
 		return slices.Clone(m.Files), nil
 	}

@@ -66,3 +66,18 @@ type Finder interface {
 type Lifter interface {
 	Lift(ctx context.Context, address string) error
 }
+
+// Tracer is an ability of a Provider: it can be asked what became of a message.
+type Tracer interface {
+	// Trace lists what the provider's books tell of a message since then, in the order
+	// in which it happened; nothing while the books lag, or if they were thrown away.
+	Trace(ctx context.Context, messageID string, since time.Time) ([]postern.MailEvent, error)
+}
+
+// Lister is an ability of a Platform: it can tell where something was written lately.
+type Lister interface {
+	// Channels lists channels in which something was ever written, with the newest message
+	// that counts there, the newest first; page is "" first, then what the call before told
+	// as next, until that is "". It may list a channel twice while people write.
+	Channels(ctx context.Context, page string) (list []postern.Recent, next string, err error)
+}
