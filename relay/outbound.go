@@ -81,6 +81,9 @@ func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) 
 	if err != nil {
 		return nil, err
 	}
+	if t.wait > 0 && len(t.messages) > 0 {
+		return func(tx *store.Tx) error { return tx.Again(burst[0], tx.Now().Add(t.wait)) }, nil
+	}
 	for _, n := range t.dropped {
 		r.Observe(n.What, n.Why)
 	}

@@ -20,10 +20,9 @@ type letterTo struct {
 	known    store.Participant // zero while he never got a mail
 	messages []wanted
 	dropped  []store.Note
-	attempts int // how often this failed before
-	// listed: up to where the platform's list was compared with what was heard; zero: it
-	// was not.
-	listed time.Time
+	attempts int           // how often this failed before
+	listed   heeded        // what the platform's list told beside what was heard
+	wait     time.Duration // older messages may still join it
 }
 
 // wanted is a message on its way into a mail, and the job that asked for it.
@@ -200,11 +199,34 @@ func (r *Rules) listFor(ctx context.Context, t *letterTo) ([]postern.ChatMessage
 	if t.listed, err = r.heed(ctx, list, t.channel.ID, named); err != nil {
 		return nil, err
 	}
+	if err := r.letJoin(ctx, t); err != nil {
+		return nil, err
+	}
 	if len(list) < listPage {
 		return list, nil
 	}
-	t.listed = time.Time{} // the rest is looked through later
+	t.listed = heeded{} // the rest is looked through later
 	return r.messagesNow(ctx, t.channel.ID, first)
+}
+
+// joinTime is how long a mail waits for older messages of its channel.
+const joinTime = 30 * time.Second
+
+// letJoin has a mail wait for older messages that may be for him too: those whose webhook
+// may be on its way, and those that are still being given to whoever is to get them.
+func (r *Rules) letJoin(ctx context.Context, t *letterTo) error {
+	if r.Now().Sub(t.messages[0].job.AddedAt) >= r.DelayMax+joinTime {
+		return nil
+	}
+	if p := t.listed.pending; !p.IsZero() && p.Before(t.messages[len(t.messages)-1].CreatedAt) {
+		t.wait = 3 * time.Second
+		return nil
+	}
+	busy, err := r.Store.LaneHas(ctx, r.chatLane(t.channel.ID), jobFanout)
+	if busy {
+		t.wait = time.Second
+	}
+	return err
 }
 
 // unlistedIn is when a channel is looked through that was mailed from without a look at
@@ -214,10 +236,13 @@ const unlistedIn = 2 * time.Minute
 // watchOf keeps in mind that a channel is active.
 func (r *Rules) watchOf(t *letterTo) {
 	check := time.Time{}
-	if t.listed.IsZero() {
+	switch {
+	case !t.listed.pending.IsZero():
+		check = r.Now().Add(againIn)
+	case t.listed.upto.IsZero():
 		check = r.Now().Add(unlistedIn)
 	}
-	r.watch(t.channel.ID, t.listed, check)
+	r.watch(t.channel.ID, t.listed.upto, check)
 }
 
 // settled tells whether asking again would give no other answer.

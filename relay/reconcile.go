@@ -39,11 +39,12 @@ func (c *Reconcile) fill() {
 const grace = 20 * time.Second
 
 const (
-	listPage  = 200              // messages that Platform.Messages lists at once
-	listPages = 20               // of one channel at one look
-	roundTime = 10 * time.Second // how often channels are taken that are to be looked through
-	lookBack  = 10 * time.Minute // where nothing is known yet of a channel
-	refusedIn = 6 * time.Hour    // a look that the platform refused is tried again
+	listPage  = 200                    // messages that Platform.Messages lists at once
+	listPages = 20                     // of one channel at one look
+	roundTime = 10 * time.Second       // how often channels are taken that are to be looked through
+	lookBack  = 10 * time.Minute       // where nothing is known yet of a channel
+	againIn   = grace + 10*time.Second // where a webhook may be on its way
+	refusedIn = 6 * time.Hour          // a look that the platform refused is tried again
 )
 
 func (r *Rules) chatLane(ch postern.ChannelID) string {
@@ -98,8 +99,9 @@ func (r *Rules) periodic() bool {
 	return !can || !r.Reconcile.Channels || r.noSweep.Load()
 }
 
-// writeWatched writes what watch kept in mind.
-func (r *Rules) writeWatched(ctx context.Context) error {
+// Remember writes which conversations were active since the last time. Rounds does it
+// too; call it before the end.
+func (r *Rules) Remember(ctx context.Context) error {
 	r.watched.mu.Lock()
 	news := r.watched.news
 	r.watched.news = nil
@@ -124,7 +126,7 @@ func (r *Rules) writeWatched(ctx context.Context) error {
 // Rounds does once what is due by the clock: it puts jobs into lanes, no more. Call it
 // every few seconds, in each replica; whoever is first does it for all.
 func (r *Rules) Rounds(ctx context.Context) error {
-	if err := r.writeWatched(ctx); err != nil {
+	if err := r.Remember(ctx); err != nil {
 		return err
 	}
 	if err := r.roundOfAsks(ctx); err != nil {
@@ -162,8 +164,6 @@ func (r *Rules) round(ctx context.Context, name string, every time.Duration, fir
 func (r *Rules) perRound() int { return max(1, r.Reconcile.PerMinute*int(roundTime/time.Second)/60) }
 
 func (r *Rules) roundOfSweeps(ctx context.Context) error {
-	// The first sweep looks back to where it was begun, so that what was written before we
-	// were there is not mailed.
 	lane := r.sweepRound()
 	return r.round(ctx, lane, r.Reconcile.Every, r.Now().UnixMilli(), func(tx *store.Tx) error {
 		if r.periodic() {
@@ -244,38 +244,49 @@ func (r *Rules) begunRound() string { return "begun/" + r.PlatformName }
 // Begin is called once at every start, before anything else. The first time it keeps the
 // moment: what was written before is never looked for.
 func (r *Rules) Begin(ctx context.Context) error {
-	err := r.Store.Do(ctx, func(tx *store.Tx) error { return tx.BeginRound(r.begunRound(), tx.Now().UnixMilli()) })
+	err := r.Store.Do(ctx, func(tx *store.Tx) error {
+		if err := tx.BeginRound(r.begunRound(), tx.Now().UnixMilli()); err != nil {
+			return err
+		}
+		return tx.BeginRound(r.sweepRound(), tx.Now().UnixMilli())
+	})
 	if err != nil {
 		return err
 	}
 	return r.Hurry(ctx)
 }
 
-// heed compares a list of a channel's messages with what was heard, takes what was not,
-// and tells up to where all is heard now. named gives the channel with its name, and is
-// called only if something was missed.
-func (r *Rules) heed(ctx context.Context, list []postern.ChatMessage, id postern.ChannelID, named func(context.Context) (postern.Channel, error)) (upto time.Time, err error) {
+// heeded is what came of comparing a list of a channel's messages with what was heard.
+type heeded struct {
+	upto    time.Time // up to here all is heard now; zero = not known
+	pending time.Time // creation of the first message that may still be heard; zero = none
+}
+
+// heed compares a list of a channel's messages with what was heard, and takes what was
+// not. named gives the channel with its name, and is called only if something was missed.
+func (r *Rules) heed(ctx context.Context, list []postern.ChatMessage, id postern.ChannelID, named func(context.Context) (postern.Channel, error)) (out heeded, err error) {
 	missed, err := r.unheard(ctx, id, list)
 	if err != nil {
-		return upto, err
+		return out, err
 	}
 	old, young := r.byAge(missed)
 	if len(old) > 0 {
 		ch, err := named(ctx)
 		if err != nil {
-			return upto, err
+			return out, err
 		}
 		if err := r.hear(ctx, ch, old); err != nil {
-			return upto, err
+			return out, err
 		}
 	}
 	for _, m := range list {
 		if len(young) > 0 && m.ID == young[0].ID {
+			out.pending = m.CreatedAt
 			break
 		}
-		upto = m.CreatedAt
+		out.upto = m.CreatedAt
 	}
-	return upto, nil
+	return out, nil
 }
 
 // byAge parts messages, oldest first, into those whose webhook is not coming any more and
@@ -318,10 +329,10 @@ func (r *Rules) reconcile(ctx context.Context, j store.Job) (func(*store.Tx) err
 	if err != nil {
 		return nil, err
 	}
-	upto, err := r.lookThrough(ctx, a.Channel, from)
+	got, err := r.lookThrough(ctx, a.Channel, from)
 	w = store.Watch{Platform: r.PlatformName, Channel: a.Channel, ActiveAt: w.ActiveAt}
-	if !upto.IsZero() {
-		w.Upto = upto.UnixMilli()
+	if !got.upto.IsZero() {
+		w.Upto = got.upto.UnixMilli()
 	}
 	age := now.Sub(w.ActiveAt)
 	switch {
@@ -331,6 +342,8 @@ func (r *Rules) reconcile(ctx context.Context, j store.Job) (func(*store.Tx) err
 	case err != nil:
 		// The lane is not held up: what stands behind it may not need the platform.
 		w.CheckAt = now.Add(max(r.Reconcile.Every, postern.RetryAfter(err)))
+	case !got.pending.IsZero():
+		w.CheckAt = now.Add(againIn)
 	case r.periodic() && age < r.Reconcile.Window:
 		w.CheckAt = now.Add(max(lookBack, age)) // twice as long each time
 	}
@@ -344,26 +357,26 @@ func (r *Rules) reconcile(ctx context.Context, j store.Job) (func(*store.Tx) err
 
 // lookThrough lists a channel's messages page by page and takes those never heard. It
 // tells how far it came, with an error too.
-func (r *Rules) lookThrough(ctx context.Context, ch postern.ChannelID, from time.Time) (upto time.Time, err error) {
+func (r *Rules) lookThrough(ctx context.Context, ch postern.ChannelID, from time.Time) (out heeded, err error) {
 	for range listPages {
 		list, err := r.Platform.Messages(ctx, ch, from)
 		if err != nil {
-			return upto, err
+			return out, err
 		}
 		got, err := r.heed(ctx, list, ch, r.channelNow(ch))
 		if err != nil {
-			return upto, err
+			return out, err
 		}
-		if got.After(upto) {
-			upto = got
+		if got.upto.After(out.upto) {
+			out.upto = got.upto
 		}
 		next, more := nextPage(list, from)
-		if !more {
-			return upto, nil
+		if out.pending = got.pending; !more || !out.pending.IsZero() {
+			return out, nil
 		}
 		from = next
 	}
-	return upto, postern.Errorf(postern.Temporary, "relay.reconcile", "more than %d messages to look through", listPage*listPages)
+	return out, postern.Errorf(postern.Temporary, "relay.reconcile", "more than %d messages to look through", listPage*listPages)
 }
 
 // nextPage tells from where a list goes on: several messages may be of one moment.

@@ -28,7 +28,8 @@ type Platform interface {
 
 	// Post writes one message and tells its id. It paces itself below the platform's
 	// limits. Repeating it after an Unsure error may write the message twice: look
-	// for the mark with Messages first. A text that is too long fails with
+	// for the mark with Messages first. The platform is given the post's id, and where it
+	// tells a repeat by it, that fails with Unsure and CauseExists. A text that is too long fails with
 	// CauseTooLong, a file with CauseTooLarge.
 	Post(ctx context.Context, p postern.NewPost) (postern.MessageID, error)
 

@@ -28,6 +28,7 @@ func (r *Rules) sweep(ctx context.Context, j store.Job) (func(*store.Tx) error, 
 	if err != nil {
 		return nil, err
 	}
+	down := time.UnixMilli(a.Since).Sub(time.UnixMilli(round.Upto)) > r.Reconcile.Every+time.Minute
 	floor := max(round.Upto-clockSkew.Milliseconds(), r.Now().Add(-r.Reconcile.Window).UnixMilli())
 	for range max(1, r.Reconcile.PerMinute) {
 		page, err := through(ctx, r.chat, func(ctx context.Context) (p pageOfChannels, err error) {
@@ -37,7 +38,7 @@ func (r *Rules) sweep(ctx context.Context, j store.Job) (func(*store.Tx) error, 
 		if err != nil {
 			return r.sweepFailed(j, err), nil
 		}
-		older, err := r.sweepPage(ctx, page.list, time.UnixMilli(floor))
+		older, err := r.sweepPage(ctx, page.list, time.UnixMilli(floor), down)
 		if err != nil {
 			return nil, err
 		}
@@ -84,11 +85,12 @@ func (r *Rules) sweepFailed(j store.Job, err error) func(*store.Tx) error {
 	}
 }
 
-// sweepPage has channels looked through in which the newest message was never heard.
-// older: the rest of the list was written to before floor.
-func (r *Rules) sweepPage(ctx context.Context, page []postern.Recent, floor time.Time) (older bool, err error) {
+// sweepPage has channels looked through in which the newest message was never heard; if
+// we were down, all: one that was heard since may stand above others that were not. older:
+// the rest of the list was written to before floor.
+func (r *Rules) sweepPage(ctx context.Context, page []postern.Recent, floor time.Time, down bool) (older bool, err error) {
 	now := r.Now()
-	var found []store.Watch
+	var found []postern.Recent
 	for _, c := range page {
 		if c.Last.CreatedAt.IsZero() {
 			continue // it was created, and nothing was written
@@ -97,24 +99,24 @@ func (r *Rules) sweepPage(ctx context.Context, page []postern.Recent, floor time
 			older = true
 			break
 		}
-		if c.Last.CreatedAt.After(now.Add(-grace)) {
+		if c.Last.CreatedAt.After(now.Add(-grace)) && !down {
 			continue // its webhook may be on its way; the next sweep sees it again
 		}
-		look, err := r.toLookThrough(ctx, c)
+		look, err := r.toLookThrough(ctx, c, down)
 		if err != nil {
 			return false, err
 		}
 		if !look {
 			continue
 		}
-		found = append(found, store.Watch{Platform: r.PlatformName, Channel: c.Channel.ID, ActiveAt: c.Last.CreatedAt, CheckAt: now})
+		found = append(found, c)
 	}
 	if len(found) == 0 {
 		return older, nil
 	}
 	return older, r.Store.Do(ctx, func(tx *store.Tx) error {
-		for _, w := range found {
-			if err := tx.PutWatch(w, false); err != nil {
+		for _, c := range found {
+			if err := tx.Suspect(r.PlatformName, c.Channel.ID, floor.UnixMilli(), c.Last.CreatedAt); err != nil {
 				return err
 			}
 		}
@@ -124,8 +126,8 @@ func (r *Rules) sweepPage(ctx context.Context, page []postern.Recent, floor time
 
 // toLookThrough tells whether a channel's newest message shows that webhooks were lost,
 // or hides it: a line of our own, or a silent one, says nothing about those before it.
-func (r *Rules) toLookThrough(ctx context.Context, c postern.Recent) (bool, error) {
-	if c.Last.Silent || c.Last.Removed || r.ownLine(c.Last) {
+func (r *Rules) toLookThrough(ctx context.Context, c postern.Recent, down bool) (bool, error) {
+	if down || c.Last.Silent || c.Last.Removed || r.ownLine(c.Last) {
 		w, ok, err := r.Store.FindWatch(ctx, r.PlatformName, c.Channel.ID)
 		return !ok || w.Upto < c.Last.CreatedAt.UnixMilli(), err
 	}

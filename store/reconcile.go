@@ -44,6 +44,18 @@ ON CONFLICT (platform, channel) DO UPDATE SET
 	return err
 }
 
+// Suspect makes a channel due in which something may have been missed since a moment (ms).
+// Where it is known up to where all was heard, that stands.
+func (tx *Tx) Suspect(platform string, ch postern.ChannelID, since int64, active time.Time) error {
+	_, err := tx.exec(`INSERT INTO watches (platform, channel, upto, active_at, check_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (platform, channel) DO UPDATE SET
+ upto = CASE WHEN watches.upto = 0 THEN excluded.upto ELSE watches.upto END,
+ active_at = CASE WHEN excluded.active_at > watches.active_at THEN excluded.active_at ELSE watches.active_at END,
+ check_at = CASE WHEN watches.check_at > 0 AND watches.check_at < excluded.check_at THEN watches.check_at ELSE excluded.check_at END`,
+		platform, string(ch), since, ms(active), tx.now)
+	return err
+}
+
 // DueWatches takes channels that are to be looked through now, the longest due first,
 // and lets them rest until again, should nobody tell more of them.
 func (tx *Tx) DueWatches(platform string, most int, again time.Time) ([]postern.ChannelID, error) {
@@ -159,6 +171,12 @@ func (s *Store) inParts(ctx context.Context, query string, args []any, list []st
 func (tx *Tx) HasKind(lane, kind string) (bool, error) {
 	var id int64
 	return tx.one(`SELECT id FROM jobs WHERE lane = ? AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
+}
+
+// LaneHas tells whether a lane has open jobs of a kind.
+func (s *Store) LaneHas(ctx context.Context, lane, kind string) (bool, error) {
+	var id int64
+	return s.one(ctx, `SELECT id FROM jobs WHERE lane = ? AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
 }
 
 // TookAt notes the provider's id for a delivery, and when it is to be asked what became
