@@ -52,6 +52,9 @@ func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d st
 			return tx.Done(j)
 		}, err
 	}
+	if final, err := r.anew(ctx, j, d); err != nil || final != nil {
+		return final, err
+	}
 	if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Attempt(d.ID) }); err != nil {
 		return nil, err
 	}

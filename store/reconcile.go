@@ -240,6 +240,9 @@ func (tx *Tx) Unmail(d postern.DeliveryID) error {
 	return err
 }
 
+// Committed runs f when what this function writes is written, not before and not if it fails.
+func (tx *Tx) Committed(f func()) { tx.committed(f) }
+
 // FirstMailed is the creation (ms) of the oldest message that was mailed to a
 // participant; 0 if none was.
 func (s *Store) FirstMailed(ctx context.Context, p postern.ParticipantID) (int64, error) {
