@@ -33,17 +33,18 @@ type Config struct {
 	Secret     Secret `key:"secret" form:"keys" need:"serve" doc:"Key of reply addresses and links: 32 random bytes or more in base64 (openssl rand -base64 32). Several, comma separated: the first signs, all verify. If it is lost, answers to all mail sent so far are lost."`
 	AdminToken Secret `key:"admin_token" doc:"Bearer token of /api/v1 and login of the console. Without it both are closed."`
 
-	Sendbird SendbirdConfig `key:"sendbird" doc:"The chat platform, Sendbird."`
-	Mailgun  MailgunConfig  `key:"mailgun" doc:"The e-mail provider, Mailgun."`
-	DNS      DNSConfig      `key:"dns" doc:"Where the records of the sending domain are kept. Only setup and doctor look here."`
-	People   PeopleConfig   `key:"people" doc:"Which address a chat user has."`
-	Notify   NotifyConfig   `key:"notify" doc:"When a chat message becomes an e-mail."`
-	Mail     MailConfig     `key:"mail" doc:"The e-mails that go out."`
-	Receipts ReceiptsConfig `key:"receipts" doc:"What the chat is told about delivery and reading."`
-	Inbound  InboundConfig  `key:"inbound" doc:"The e-mails that come in."`
-	Log      LogConfig      `key:"log" doc:"The log, on standard error."`
-	TLS      TLSConfig      `key:"tls" doc:"HTTPS, where no proxy in front of us does it."`
-	Server   ServerConfig   `key:"server" doc:"How much is done at once."`
+	Sendbird  SendbirdConfig  `key:"sendbird" doc:"The chat platform, Sendbird."`
+	Mailgun   MailgunConfig   `key:"mailgun" doc:"The e-mail provider, Mailgun."`
+	People    PeopleConfig    `key:"people" doc:"Which address a chat user has."`
+	Notify    NotifyConfig    `key:"notify" doc:"When a chat message becomes an e-mail."`
+	Mail      MailConfig      `key:"mail" doc:"The e-mails that go out."`
+	Receipts  ReceiptsConfig  `key:"receipts" doc:"What the chat is told about delivery and reading."`
+	Reconcile ReconcileConfig `key:"reconcile" doc:"Looking for chat messages whose webhook never came."`
+	Inbound   InboundConfig   `key:"inbound" doc:"The e-mails that come in."`
+	DNS       DNSConfig       `key:"dns" doc:"Where the records of the sending domain are kept. Only setup and doctor look here."`
+	TLS       TLSConfig       `key:"tls" doc:"HTTPS, where no proxy in front of us does it."`
+	Log       LogConfig       `key:"log" doc:"The log, on standard error."`
+	Server    ServerConfig    `key:"server" doc:"How much is done at once."`
 
 	// Warnings are remarks for the log, such as a misspelt environment variable.
 	Warnings []string
@@ -135,8 +136,17 @@ type MailConfig struct {
 
 // ReceiptsConfig says which marks are set in the chat.
 type ReceiptsConfig struct {
-	Read       string        `key:"read" default:"human-open" enum:"human-open,any-open,reply,off" doc:"What marks a message as read: a person opened the mail; anything opened it, robots included; only an answer; nothing."`
-	HumanAfter time.Duration `key:"human_after" default:"20s" doc:"An open sooner than this after delivery is a machine's."`
+	Read          string        `key:"read" default:"human-open" enum:"human-open,any-open,reply,off" doc:"What marks a message as read: a person opened the mail; anything opened it, robots included; only an answer; nothing."`
+	HumanAfter    time.Duration `key:"human_after" default:"20s" doc:"An open sooner than this after delivery is a machine's."`
+	UnprovenAfter time.Duration `key:"unproven_after" default:"72h" doc:"An e-mail that Mailgun took, and of which neither an event nor Mailgun's books tell for this long whether it arrived, no longer keeps later e-mails from being marked. The chat has one mark for all messages, so it then shows that one as delivered too. 0s: it keeps them for good."`
+}
+
+// ReconcileConfig says how lost webhooks are made up for.
+type ReconcileConfig struct {
+	Window    time.Duration `key:"window" default:"24h" doc:"How far back messages are looked for whose webhook never came, as after a time in which we were down. 0s: they are not looked for."`
+	Every     time.Duration `key:"every" default:"5m" doc:"How often the chat is asked in which channels something was written."`
+	PerMinute int           `key:"per_minute" default:"300" min:"1" doc:"Most calls a minute for it, over all replicas."`
+	Channels  bool          `key:"channels" default:"true" doc:"Whether the chat may be asked for its channels, newest message first. Without it only conversations are looked through that were mailed before, and by time."`
 }
 
 // InboundConfig says what becomes of mail that comes in.

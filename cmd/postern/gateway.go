@@ -78,7 +78,7 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 		return g, err
 	}
 	g.workers = g.store.NewWorkers(cfg.Server.Workers, log, g.rules.Handle)
-	g.meters.watch(g.store)
+	g.meters.watch(g.store, g.rules)
 	return g, g.route(blobs, platform, provider)
 }
 
@@ -98,6 +98,8 @@ func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *b
 		UserIDIsAddress: cfg.People.UserIDIsAddress, AttachLimit: int64(cfg.Mail.AttachLimit),
 		Read: relay.ReadPolicy(cfg.Receipts.Read), HumanAfter: cfg.Receipts.HumanAfter, Strangers: relay.Strangers(cfg.Inbound.Strangers),
 		UnsureAfter: cfg.Mailgun.UnsureAfter, MaxText: cfg.Sendbird.MaxMessageLength, Logger: log, Observe: m.decision,
+		Reconcile:     relay.Reconcile{Window: cfg.Reconcile.Window, Every: cfg.Reconcile.Every, PerMinute: cfg.Reconcile.PerMinute, Channels: cfg.Reconcile.Channels},
+		UnprovenAfter: cfg.Receipts.UnprovenAfter, Slots: cfg.Server.Workers,
 	})
 }
 
@@ -174,10 +176,14 @@ func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		servers, listeners = append(servers, g.server(g.private)), append(listeners, ln)
 	}
+	if err := g.rules.Begin(ctx); err != nil {
+		return err
+	}
 	var wg sync.WaitGroup
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	wg.Go(func() { g.workers.Run(work) })
+	wg.Go(func() { g.rounds(work) })
 	failed := make(chan error, len(servers)+1)
 	wg.Go(func() {
 		if err := g.front.Run(work); err != nil {
@@ -208,6 +214,31 @@ func (g *gateway) server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// roundsEvery is how often is looked whether something is due by the clock.
+const roundsEvery = 2 * time.Second
+
+// rounds has the rules look at the clock. What is due becomes jobs in lanes; whichever
+// replica is first does it for all.
+func (g *gateway) rounds(ctx context.Context) {
+	t := time.NewTicker(roundsEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := g.rules.Remember(last); err != nil {
+				g.log.Warn("which conversations are active could not be kept", "error", err)
+			}
+			return
+		case <-t.C:
+			if err := g.rules.Rounds(ctx); err != nil && ctx.Err() == nil {
+				g.log.Warn("what is due by the clock could not be begun", "error", err)
+			}
+		}
 	}
 }
 

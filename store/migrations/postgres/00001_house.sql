@@ -218,7 +218,30 @@ ALTER TABLE jobs SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, au
 ALTER TABLE deliveries SET (fillfactor = 80);
 ALTER TABLE delivery_counts SET (fillfactor = 50);
 
+-- How far a channel is known to be heard of, and when it is to be looked through.
+CREATE TABLE watches (
+  platform  TEXT NOT NULL,
+  channel   TEXT NOT NULL,
+  upto      BIGINT NOT NULL DEFAULT 0,  -- creation of the newest message up to which all were heard
+  active_at BIGINT NOT NULL DEFAULT 0,
+  check_at  BIGINT NOT NULL DEFAULT 0,  -- 0 = not before something happens there
+  PRIMARY KEY (platform, channel)
+);
+CREATE INDEX watches_due ON watches (check_at) WHERE check_at > 0;
+
+-- What is done again and again, by whichever process is first.
+CREATE TABLE rounds (
+  name   TEXT PRIMARY KEY,
+  due_at BIGINT NOT NULL,
+  upto   BIGINT NOT NULL DEFAULT 0
+);
+
+-- When the provider is to be asked what became of a mail that it has (state 3: accepted).
+ALTER TABLE deliveries ADD COLUMN ask_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX deliveries_ask ON deliveries (ask_at) WHERE state = 3 AND ask_at > 0;
+
 -- +goose Down
+DROP TABLE rounds; DROP TABLE watches;
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
 DROP TABLE deliveries; DROP TABLE delivery_counts; DROP FUNCTION count_deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;
