@@ -76,7 +76,7 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 	return g, g.route(blobs, platform, provider)
 }
 
-func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *blob.Dir, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
+func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs blob.Store, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
 	return relay.New(relay.Config{
 		Store: s, Blobs: blobs, Keys: keys, Platform: platform, PlatformName: platforms()[0].name, Provider: provider,
 		Domain: cfg.Mailgun.Domain, PublicURL: strings.TrimRight(cfg.PublicURL, "/"), FromName: cfg.Mail.FromName,
@@ -88,7 +88,7 @@ func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *b
 }
 
 // route gives each path of the contract its handler.
-func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailProvider) error {
+func (g *gateway) route(blobs blob.Store, platform chatPlatform, provider mailProvider) error {
 	hooks, err := webhook.New(webhook.Config{Store: g.store, Blobs: blobs, Sorter: g.rules, Logger: g.log, Observe: g.meters.arrived})
 	if err != nil {
 		return err
