@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -50,13 +51,21 @@ func (s *Store) NewLimits() *Limits {
 	return l
 }
 
+// maxTurn is the longest time that Wait blocks for one turn: whoever waits keeps others
+// from working.
+const maxTurn = 10 * time.Second
+
 // Wait blocks until it is the caller's turn under a rate of so many a second; 0 = only
-// Hold stops it. It fails with Temporary if ctx ends first or the database does not answer.
+// Hold stops it. It fails with Temporary if ctx ends first, if the database does not
+// answer, or if there is no turn for long, with the time that it takes.
 func (l *Limits) Wait(ctx context.Context, name string, rate float64) error {
 	for {
 		wait, granted, err := l.Reserve(ctx, name, rate)
 		if err != nil {
 			return err
+		}
+		if wait > maxTurn {
+			return &postern.Error{Kind: postern.Temporary, Op: "store.limit", After: wait, Err: errors.New("we were told to stay away for a while")}
 		}
 		if !sleep(ctx, wait) {
 			return postern.Errorf(postern.Temporary, "store.limit", "waiting for a turn: %w", ctx.Err())
@@ -186,10 +195,15 @@ func (r *sharedRate) refill(ctx context.Context, l *Limits, name string, rate fl
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // takeTurns moves a rate's row ahead and tells where the caller's span begins.
+// A span of nothing only looks.
 func (s *Store) takeTurns(ctx context.Context, name string, now, span int64) (int64, error) {
 	var free int64
+	if span == 0 {
+		_, err := s.one(ctx, `SELECT free_at FROM limits WHERE name = ?`, []any{name}, &free)
+		return free, err
+	}
 	_, err := s.one(ctx, `INSERT INTO limits (name, free_at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET free_at =
- CASE WHEN ?::bigint = 0 THEN limits.free_at ELSE GREATEST(limits.free_at, ?) + ? END RETURNING free_at`, []any{name, now + span, span, now, span}, &free)
+ GREATEST(limits.free_at, ?) + ? RETURNING free_at`, []any{name, now + span, now, span}, &free)
 	return free - span, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/postern-chat/postern/console"
 	"github.com/postern-chat/postern/door"
 	"github.com/postern-chat/postern/internal/seal"
+	"github.com/postern-chat/postern/keep"
 	"github.com/postern-chat/postern/relay"
 	"github.com/postern-chat/postern/store"
 	"github.com/postern-chat/postern/webhook"
@@ -28,6 +29,7 @@ type gateway struct {
 	store   *store.Store
 	rules   *relay.Rules
 	workers *store.Workers
+	keeper  *keep.Keeper
 	handler http.Handler
 	leaving chan struct{} // closed: we are asked to stop
 }
@@ -53,22 +55,26 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 	if err != nil {
 		return g, fmt.Errorf("secret (POSTERN_SECRET): %w", err)
 	}
-	blobs, err := blob.NewDir(cfg.DataDir)
+	blobs, err := openBlobs(ctx, cfg)
 	if err != nil {
-		return g, fmt.Errorf("data_dir (POSTERN_DATA_DIR) %s cannot be used: %w", cfg.DataDir, err)
+		return g, err
 	}
 	if g.store, err = openStore(ctx, cfg, log); err != nil {
 		return g, err
 	}
-	platform, err := platforms()[0].make(cfg, log, g.meters.remote(platforms()[0].name))
+	limits := g.store.NewLimits()
+	platform, err := platforms()[0].make(cfg, log, g.meters.remote(platforms()[0].name), limits)
 	if err != nil {
 		return g, err
 	}
-	provider, err := providers()[0].make(cfg, log, g.meters.remote(providers()[0].name))
+	provider, err := providers()[0].make(cfg, log, g.meters.remote(providers()[0].name), limits)
 	if err != nil {
 		return g, err
 	}
 	if g.rules, err = newRules(cfg, log, g.meters, g.store, blobs, keys, platform, provider); err != nil {
+		return g, err
+	}
+	if g.keeper, err = newKeeper(cfg, log, g.store, blobs); err != nil {
 		return g, err
 	}
 	g.workers = g.store.NewWorkers(cfg.Server.Workers, log, g.rules.Handle)
@@ -151,10 +157,10 @@ func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 	var wg sync.WaitGroup
-	wg.Add(1)
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	go func() { defer wg.Done(); g.workers.Run(work) }()
+	wg.Go(func() { g.workers.Run(work) })
+	wg.Go(func() { g.keeper.Run(ctx) })
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	var err error

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"time"
 
 	"github.com/postern-chat/postern/platform/sendbird"
 	"github.com/postern-chat/postern/provider/mailgun"
 	"github.com/postern-chat/postern/relay"
+	"github.com/postern-chat/postern/store"
 	"github.com/postern-chat/postern/webhook"
 )
 
@@ -29,7 +32,7 @@ type observer func(call, outcome string, took time.Duration)
 // maker makes a platform or provider from its section of the configuration.
 type maker[T any] struct {
 	name string // of its section and of its hooks: /hooks/NAME
-	make func(*Config, *slog.Logger, observer) (T, error)
+	make func(*Config, *slog.Logger, observer, *store.Limits) (T, error)
 }
 
 // platforms lists the chat platforms: one line each.
@@ -46,15 +49,33 @@ func providers() []maker[mailProvider] {
 	}
 }
 
-func newSendbird(c *Config, _ *slog.Logger, o observer) (chatPlatform, error) {
+// shared are the rates of one service, kept with other replicas.
+type shared struct {
+	limits  *store.Limits
+	service string
+	rates   map[string]float64 // calls a second; none = no limit
+}
+
+// Wait implements the limiters of platforms and providers.
+func (s shared) Wait(ctx context.Context, call string) error {
+	return s.limits.Wait(ctx, s.service+call, s.rates[call])
+}
+
+// Hold implements the limiters of platforms and providers.
+func (s shared) Hold(ctx context.Context, call string, until time.Time) error {
+	return s.limits.Hold(ctx, s.service+call, until)
+}
+
+func newSendbird(c *Config, _ *slog.Logger, o observer, l *store.Limits) (chatPlatform, error) {
 	s := c.Sendbird
 	return sendbird.New(sendbird.Config{
 		AppID: s.AppID, APIURL: s.APIURL, APIToken: string(s.APIToken), MasterToken: string(s.MasterToken),
 		FileHosts: s.FileHosts, Observe: o,
+		Limiter: shared{l, "sendbird/", map[string]float64{http.MethodGet: s.GetRate, http.MethodPost: s.PostRate, http.MethodPut: s.PutRate}},
 	})
 }
 
-func newMailgun(c *Config, _ *slog.Logger, o observer) (mailProvider, error) {
+func newMailgun(c *Config, _ *slog.Logger, o observer, l *store.Limits) (mailProvider, error) {
 	m := c.Mailgun
 	keys := make([]string, len(m.SigningKeys))
 	for i, k := range m.SigningKeys {
@@ -63,5 +84,6 @@ func newMailgun(c *Config, _ *slog.Logger, o observer) (mailProvider, error) {
 	return mailgun.New(mailgun.Config{
 		Domain: m.Domain, Region: m.Region, APIURL: m.APIURL, SendingKey: string(m.SendingKey), AccountKey: string(m.AccountKey),
 		SigningKeys: keys, TempDir: filepath.Join(c.DataDir, "tmp"), Observe: o,
+		Limiter: shared{l, "mailgun/", map[string]float64{"send": m.SendRate}},
 	})
 }

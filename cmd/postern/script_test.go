@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/postern-chat/postern/store"
 )
 
 // TestMain lets the scripts call this test binary as the program.
@@ -22,6 +24,7 @@ func TestMain(m *testing.M) {
 //
 //	status N postern ARGS...   run the program and want this exit status
 //	mode FILE OCTAL            want these permissions
+//	bury FILE KIND...          give jobs up in a SQLite database, one of each kind
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -29,6 +32,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"bury":   scriptBury,
 			"mode":   scriptMode,
 			"status": scriptStatus,
 		},
@@ -43,6 +47,26 @@ func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if have := strconv.FormatUint(uint64(info.Mode().Perm()), 8); have != args[1] {
 		ts.Fatalf("%s has mode %s, want %s", args[0], have, args[1])
+	}
+}
+
+func scriptBury(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: bury FILE KIND...")
+	}
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{Database: "sqlite:" + ts.MkAbs(args[0])})
+	ts.Check(err)
+	defer func() { ts.Check(s.Close()) }()
+	for _, kind := range args[1:] {
+		_, _, err := s.Record(ctx, store.Arrival{Source: "test", Body: []byte("hush: words of a message"),
+			Jobs: []store.LaneJob{{Lane: "lane/" + kind, Kind: kind, Args: []byte("hush")}}})
+		ts.Check(err)
+	}
+	leases, err := s.Claim(ctx, 100)
+	ts.Check(err)
+	for _, l := range leases {
+		ts.Check(s.Finish(ctx, l, func(tx *store.Tx) error { return tx.Bury(l.Jobs[0], "no use:\nit said so") }))
 	}
 }
 

@@ -1,11 +1,14 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -133,6 +136,9 @@ func testRateHold(t *testing.T, b Backend) {
 				t.Errorf("another rate waits %v, %v, %v", wait, granted, err)
 			}
 		}
+		if err := limits[0].Wait(ctxOf(t), "post", rate); postern.KindOf(err) != postern.Temporary || postern.RetryAfter(err) < 19*time.Second {
+			t.Errorf("for long there is no turn: %v", err)
+		}
 		clock.Move(21 * time.Second)
 		wait, granted, err := limits[len(limits)-1].Reserve(ctxOf(t), "post", rate)
 		if wait > 250*time.Millisecond || !granted && wait == 0 || err != nil {
@@ -151,5 +157,26 @@ func testRateLate(t *testing.T, b Backend) {
 	checkRate(t, calls, 100, time.Second)
 	if n := within(calls, 10*time.Millisecond); n > 2 {
 		t.Errorf("%d calls within 10 ms", n)
+	}
+}
+
+// Wait lets everybody through, and nobody when his time is over.
+func testRateWait(t *testing.T, b Backend) {
+	s := openAt(t, store.Config{Database: b.Fresh(t)})
+	l := s.NewLimits()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if err := l.Wait(ctxOf(t), "post", 200); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ok(t, l.Hold(t.Context(), "post", time.Now().Add(time.Second)))
+	if err := l.Wait(ctx, "post", 200); postern.KindOf(err) != postern.Temporary {
+		t.Error(err)
 	}
 }
