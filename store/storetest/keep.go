@@ -29,6 +29,7 @@ func RunKeep(t *testing.T, b Backend) {
 		{"PurgeBeside", testPurgeBeside},
 		{"PurgedKeyIsNew", testPurgedKey},
 		{"PurgePosts", testPurgePosts},
+		{"PurgeRevisions", testPurgeRevisions},
 		{"UsedBlobs", testUsedBlobs},
 		{"Replay", testReplay},
 		{"ReplayOrder", testReplayOrder},
@@ -191,7 +192,7 @@ func testPurgeModel(t *testing.T, b Backend) {
 	s := openAt(t, store.Config{Database: dsn, Now: clock.Now, Lease: lease})
 	rapid.Check(t, func(r *rapid.T) {
 		round++
-		m := &purgeModel{t: t, s: s, clock: clock, prefix: fmt.Sprintf("r%d-", round), life: map[int64]*eventLife{}}
+		m := &purgeModel{t: t, s: s, clock: clock, prefix: fmt.Sprintf("r%d-", round), life: map[int64]*eventLife{}, mails: map[string]done{}, batches: map[string]done{}}
 		steps := rapid.IntRange(3, 25).Draw(r, "steps")
 		for i := range steps {
 			m.step(r, i)
@@ -223,11 +224,13 @@ type purgeModel struct {
 	clock  *Clock
 	prefix string
 	life   map[int64]*eventLife
-	ids    []int64
+
+	mails, batches map[string]done
+	ids            []int64
 }
 
 func (m *purgeModel) step(r *rapid.T, i int) {
-	switch rapid.IntRange(0, 7).Draw(r, "what") {
+	switch rapid.IntRange(0, 9).Draw(r, "what") {
 	case 0, 1:
 		lane := fmt.Sprint(m.prefix, i)
 		e := &eventLife{lane: lane, at: m.clock.Now(), open: rapid.IntRange(0, 2).Draw(r, "jobs")}
@@ -265,6 +268,56 @@ func (m *purgeModel) step(r *rapid.T, i int) {
 		}
 	case 7:
 		m.purge(r)
+	case 8:
+		m.deliver(fmt.Sprint(m.prefix, i), store.DeliveryState(rapid.IntRange(int(store.Queued), int(store.Failed)).Draw(r, "state")))
+	case 9:
+		m.post(fmt.Sprint(m.prefix, i), rapid.SliceOfN(rapid.IntRange(int(store.Planned), int(store.Refused)), 1, 3).Draw(r, "states"))
+	}
+}
+
+// done is a delivery or a batch of posts, and whether all that can be was heard of it.
+type done struct {
+	at   time.Time
+	over bool
+	n    int // posts
+}
+
+func (m *purgeModel) deliver(id string, state store.DeliveryState) {
+	do(m.t, m.s, func(tx *store.Tx) error {
+		d := store.Delivery{ID: postern.DeliveryID(id), Participant: 1, MessageID: id, Recipient: "r", Content: []byte("{}"), State: state}
+		return tx.AddDelivery(d, []store.Mailed{{Message: postern.MessageID(id)}})
+	})
+	m.mails[id] = done{at: m.clock.Now(), over: state >= store.Accepted}
+}
+
+func (m *purgeModel) post(batch string, states []int) {
+	over := true
+	do(m.t, m.s, func(tx *store.Tx) error {
+		var posts []store.Post
+		for i, st := range states {
+			over = over && store.PostState(st) >= store.Posted
+			posts = append(posts, store.Post{ID: postern.PostID(fmt.Sprint(batch, i)), Batch: batch, Seq: i, Conversation: 1, State: store.PostState(st)})
+		}
+		return tx.PlanPosts(posts)
+	})
+	m.batches[batch] = done{at: m.clock.Now(), over: over, n: len(states)}
+}
+
+// checkOthers looks after deliveries and posts.
+func (m *purgeModel) checkOthers(r *rapid.T) {
+	gone := func(d done) bool { return d.over && m.clock.Now().Sub(d.at) > 30*day }
+	for id, d := range m.mails {
+		_, there, err := m.s.Delivery(ctxOf(m.t), postern.DeliveryID(id))
+		ok(m.t, err)
+		mailed := must(m.s.AlreadyMailed(ctxOf(m.t), 1, []postern.MessageID{postern.MessageID(id)}))(m.t)
+		if there == gone(d) || (len(mailed) > 0) != there {
+			r.Fatalf("delivery %s: there %v, mailed %v: %+v", id, there, mailed, d)
+		}
+	}
+	for batch, d := range m.batches {
+		if n := len(must(m.s.Posts(ctxOf(m.t), batch))(m.t)); (n == 0) != gone(d) || n > 0 && n != d.n {
+			r.Fatalf("batch %s has %d posts: %+v", batch, n, d)
+		}
 	}
 }
 
@@ -289,6 +342,7 @@ func (m *purgeModel) purge(r *rapid.T) {
 		}
 	}
 	purge(m.t, m.s, keep)
+	m.checkOthers(r)
 	for _, id := range slices.Clone(m.ids) {
 		e := m.life[id]
 		if e == nil {
@@ -485,6 +539,37 @@ func testPurgePosts(t *testing.T, b Backend) {
 	must(s.Settle(ctx, h[0].ID, store.HeldDiscarded, nil))(t)
 	do(t, s, func(tx *store.Tx) error { return tx.PostEnds("half1", store.Posted, "c", "") })
 	left("planned1")
+}
+
+// What is known of a message stays while a job may be about it, given up or not.
+func testPurgeRevisions(t *testing.T, b Backend) {
+	s, clock := open(t, b)
+	ctx := ctxOf(t)
+	do(t, s, func(tx *store.Tx) error {
+		if err := tx.Revise("p", "c", "old", store.Revision{Removed: true}, clock.Now().Add(-48*time.Hour)); err != nil {
+			return err
+		}
+		if err := tx.SawRead("p", "c", postern.ReadMark{User: "bob", At: clock.Now()}); err != nil {
+			return err
+		}
+		return tx.Revise("p", "c", "m", store.Revision{Removed: true}, clock.Now().Add(-time.Hour)) // its clock is slow
+	})
+	record(t, s, "m", job("l", "x"))
+	clock.Move(31 * day)
+	check := func(when string, stays bool) {
+		t.Helper()
+		purge(t, s, month())
+		now := must(s.Revisions(ctx, "p", "c", []postern.MessageID{"m", "old"}))(t)
+		read := must(s.ReadAt(ctx, "p", "c", "bob"))(t)
+		if now["m"].Removed != stays || now["old"].Removed || (read > 0) != stays {
+			t.Errorf("%s: %v, read %d", when, now, read)
+		}
+	}
+	check("open", true)
+	bury(t, s, claimOne(t, s, "l"))
+	check("given up", true)
+	must(s.DiscardDead(ctx, must(s.DeadJobs(ctx, "", 0, 1))(t)[0].ID))(t)
+	check("over", false)
 }
 
 func testUsedBlobs(t *testing.T, b Backend) {
