@@ -167,12 +167,20 @@ func (r *Rules) fetch(body io.ReadCloser, f postern.ChatFile, left int64) (attac
 	return attachment{Name: fileName(f), Type: mediaType(f.ContentType), Size: n, Blob: ref}, err
 }
 
-// drop forgets the files of a mail that is not written down.
-func (r *Rules) drop(c *content) {
+// blobs names the files of a mail.
+func (c *content) blobs() (refs []string) {
 	for _, f := range c.Files {
 		if f.Blob != "" {
-			_ = r.Blobs.Delete(f.Blob)
+			refs = append(refs, f.Blob)
 		}
+	}
+	return refs
+}
+
+// drop forgets the files of a mail that is not written down.
+func (r *Rules) drop(c *content) {
+	for _, ref := range c.blobs() {
+		_ = r.Blobs.Delete(ref)
 	}
 }
 

@@ -209,6 +209,9 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		if err := tx.AddDelivery(d, mailed); err != nil {
 			return err
 		}
+		if err := tx.UseBlobs(string(id), c.blobs()...); err != nil {
+			return err
+		}
 		for _, n := range notes {
 			if err := tx.Note(n); err != nil {
 				return err

@@ -48,7 +48,7 @@ const (
 // Config is what the rules need.
 type Config struct {
 	Store        *store.Store
-	Blobs        *blob.Dir
+	Blobs        blob.Store
 	Keys         *seal.Keys
 	Platform     Platform
 	PlatformName string // "sendbird"; part of lanes and stored, so it never changes

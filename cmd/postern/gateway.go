@@ -15,6 +15,7 @@ import (
 	"github.com/postern-chat/postern/console"
 	"github.com/postern-chat/postern/door"
 	"github.com/postern-chat/postern/internal/seal"
+	"github.com/postern-chat/postern/keep"
 	"github.com/postern-chat/postern/listen"
 	"github.com/postern-chat/postern/relay"
 	"github.com/postern-chat/postern/store"
@@ -30,8 +31,9 @@ type gateway struct {
 	rules   *relay.Rules
 	workers *store.Workers
 	front   *listen.Front
-	handler http.Handler  // of listen
-	private http.Handler  // of server.private_listen; nil if there is none
+	handler http.Handler // of listen
+	private http.Handler // of server.private_listen; nil if there is none
+	keeper  *keep.Keeper
 	leaving chan struct{} // closed: we are asked to stop
 }
 
@@ -59,22 +61,26 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 	if err != nil {
 		return g, fmt.Errorf("secret (POSTERN_SECRET): %w", err)
 	}
-	blobs, err := blob.NewDir(cfg.DataDir)
+	blobs, err := openBlobs(ctx, cfg)
 	if err != nil {
-		return g, fmt.Errorf("data_dir (POSTERN_DATA_DIR) %s cannot be used: %w", cfg.DataDir, err)
+		return g, err
 	}
 	if g.store, err = openStore(ctx, cfg, log); err != nil {
 		return g, err
 	}
-	platform, err := platforms()[0].make(cfg, log, g.meters.remote(platforms()[0].name))
+	limits := g.store.NewLimits()
+	platform, err := platforms()[0].make(cfg, log, g.meters.remote(platforms()[0].name), limits)
 	if err != nil {
 		return g, err
 	}
-	provider, err := providers()[0].make(cfg, log, g.meters.remote(providers()[0].name))
+	provider, err := providers()[0].make(cfg, log, g.meters.remote(providers()[0].name), limits)
 	if err != nil {
 		return g, err
 	}
 	if g.rules, err = newRules(cfg, log, g.meters, g.store, blobs, keys, platform, provider); err != nil {
+		return g, err
+	}
+	if g.keeper, err = newKeeper(cfg, log, g.store, blobs); err != nil {
 		return g, err
 	}
 	g.workers = g.store.NewWorkers(cfg.Server.Workers, log, g.rules.Handle)
@@ -90,7 +96,7 @@ func newFront(cfg *Config, log *slog.Logger) (*listen.Front, error) {
 	})
 }
 
-func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *blob.Dir, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
+func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs blob.Store, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
 	return relay.New(relay.Config{
 		Store: s, Blobs: blobs, Keys: keys, Platform: platform, PlatformName: platforms()[0].name, Provider: provider,
 		Domain: cfg.Mailgun.Domain, PublicURL: strings.TrimRight(cfg.PublicURL, "/"), FromName: cfg.Mail.FromName,
@@ -104,7 +110,7 @@ func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *b
 }
 
 // route gives each path of the contract its handler.
-func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailProvider) error {
+func (g *gateway) route(blobs blob.Store, platform chatPlatform, provider mailProvider) error {
 	hooks, err := webhook.New(webhook.Config{Store: g.store, Blobs: blobs, Sorter: g.rules, Logger: g.log, Observe: g.meters.arrived})
 	if err != nil {
 		return err
@@ -183,6 +189,7 @@ func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	wg.Go(func() { g.workers.Run(work) })
+	wg.Go(func() { g.keeper.Run(ctx) })
 	wg.Go(func() { g.rounds(work) })
 	failed := make(chan error, len(servers)+1)
 	wg.Go(func() {

@@ -45,11 +45,11 @@ type cli struct {
 	Reply   replyCmd   `cmd:"" help:"Print the new words of a reply; the raw mail is read from standard input."`
 	People  peopleCmd  `cmd:"" help:"Import, list and lift people: chat users and their addresses."`
 	Explain explainCmd `cmd:"" help:"Tell what happened to an event, a message or a delivery, and why."`
+	Replay  replayCmd  `cmd:"" help:"List jobs that were given up; try them again, or forget them."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	SandboxGateway sandboxGatewayCmd `cmd:"" hidden:""`
 
-	Replay replayCmd `cmd:"" hidden:""`
 	Doctor doctorCmd `cmd:"" hidden:""`
 }
 

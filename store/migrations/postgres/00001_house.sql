@@ -240,8 +240,43 @@ CREATE TABLE rounds (
 ALTER TABLE deliveries ADD COLUMN ask_at BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX deliveries_ask ON deliveries (ask_at) WHERE state = 3 AND ask_at > 0;
 
+-- This database's own name, by which it knows its blobs.
+CREATE TABLE house (
+  id TEXT PRIMARY KEY
+);
+INSERT INTO house (id) VALUES (replace(gen_random_uuid()::text, '-', ''));
+
+-- Which delivery needs which blob.
+CREATE TABLE blob_uses (
+  ref         TEXT PRIMARY KEY,
+  delivery_id TEXT NOT NULL
+);
+CREATE INDEX blob_uses_delivery ON blob_uses (delivery_id);
+
+-- What one of all processes does from time to time.
+CREATE TABLE duties (
+  name    TEXT PRIMARY KEY,
+  owner   TEXT NOT NULL,
+  until   BIGINT NOT NULL,       -- the owner's lease
+  done_at BIGINT NOT NULL DEFAULT 0
+);
+
+-- What retention and the search for orphaned blobs look for.
+CREATE INDEX events_mail ON events (id) WHERE content IS NOT NULL OR content_ref <> '';
+CREATE INDEX events_ref ON events (content_ref) WHERE content_ref <> '';
+CREATE INDEX deliveries_created ON deliveries (created_at);
+CREATE INDEX posts_created ON posts (created_at);
+
+-- Rates that replicas keep together. Without a log: after a crash of the server the
+-- rates begin anew, and taking a turn waits for no disk.
+CREATE UNLOGGED TABLE limits (
+  name    TEXT PRIMARY KEY,
+  free_at BIGINT NOT NULL        -- when the next turn is free, in microseconds
+) WITH (fillfactor = 50);
+
 -- +goose Down
 DROP TABLE rounds; DROP TABLE watches;
+DROP TABLE limits; DROP TABLE duties; DROP TABLE blob_uses; DROP TABLE house;
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
 DROP TABLE deliveries; DROP TABLE delivery_counts; DROP FUNCTION count_deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;
