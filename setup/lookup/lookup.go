@@ -55,7 +55,6 @@ type Client struct {
 	mu    sync.Mutex
 	asked int
 	known map[question]*pending
-	zones map[string]*pendingZone
 }
 
 // New makes a client. It fails with Invalid for addresses that are none.
@@ -85,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	return &Client{
 		cfg: cfg, resolver: resolver, label: "x" + hex.EncodeToString(b[:]), ip6: hasIPv6(),
 		gate:  make(chan struct{}, 16),
-		known: map[question]*pending{}, zones: map[string]*pendingZone{},
+		known: map[question]*pending{},
 	}, nil
 }
 
@@ -94,7 +93,7 @@ func New(cfg Config) (*Client, error) {
 func (c *Client) Fresh() *Client {
 	n, err := New(c.cfg)
 	if err != nil { // only the randomness can have gone
-		n = &Client{cfg: c.cfg, resolver: c.resolver, label: c.label, gate: make(chan struct{}, 16), known: map[question]*pending{}, zones: map[string]*pendingZone{}}
+		n = &Client{cfg: c.cfg, resolver: c.resolver, label: c.label, gate: make(chan struct{}, 16), known: map[question]*pending{}}
 	}
 	n.resolver, n.ip6 = c.resolver, c.ip6
 	return n

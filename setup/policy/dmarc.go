@@ -1,6 +1,9 @@
 package policy
 
-import "context"
+import (
+	"net/url"
+	"strings"
+)
 
 // Disposition is what a domain asks to be done with mail that fails.
 type Disposition string
@@ -27,49 +30,128 @@ type DMARC struct {
 	Remarks     []Remark
 }
 
-// DMARCReport is what applies to the mail of one domain.
-type DMARCReport struct {
-	Domain string // of From
-	// Record that applies, nil if none does; At is where it stands.
-	Record *DMARC
-	At     string
-	// Organisation is the organisational domain (RFC 9989 section 4.10.2); the domain
-	// itself if nothing says otherwise.
-	Organisation string
-	// Effective policy for Domain, with np, sp and t counted in; "" without a record.
-	Effective Disposition
-	Several   []string // names with several records, of which none applies
-	Asked     []string // the names that were asked, in order
-	Remarks   []Remark
+// IsDMARC tells whether a text begins as a DMARC record does; only then it counts as one.
+func IsDMARC(text string) bool {
+	first, _, _ := strings.Cut(text, ";")
+	name, value, is := strings.Cut(first, "=")
+	return is && strings.EqualFold(strings.Trim(name, " \t"), "v") && strings.Trim(value, " \t") == "DMARC1"
 }
-
-// IsDMARC tells whether a text begins as a DMARC record does.
-func IsDMARC(text string) bool { return false }
 
 // ParseDMARC reads one record. Errors are Invalid; what RFC 9989 wants ignored is a
 // remark.
-func ParseDMARC(text string) (*DMARC, error) { return nil, notYet() }
-
-// EvaluateDMARC finds the record that applies to mail from a domain, by the tree walk of
-// RFC 9989 section 4.10, with at most eight questions. Errors are Temporary.
-func EvaluateDMARC(ctx context.Context, r Resolver, domain string) (*DMARCReport, error) {
-	return nil, notYet()
+func ParseDMARC(text string) (*DMARC, error) {
+	if !IsDMARC(text) {
+		return nil, invalid("no DMARC record: it does not begin with v=DMARC1")
+	}
+	tags, err := parseTags(text)
+	if err != nil {
+		return nil, err
+	}
+	d := &DMARC{Text: text, PSD: 'u'}
+	for _, t := range tags[1:] {
+		d.tag(strings.ToLower(t.name), t.value)
+	}
+	switch {
+	case d.has(DMARCBadPolicy):
+		// One policy that is none spoils them all (RFC 9989 section 4.10.1).
+		d.Policy, d.Sub, d.NonExistent = None, "", ""
+	case d.Policy == "":
+		d.Policy = None
+		d.remark(DMARCNoPolicy, "")
+	}
+	if len(d.Aggregate) == 0 {
+		d.remark(DMARCNoReports, "")
+	}
+	if d.Testing {
+		d.remark(DMARCTesting, "t=y")
+	}
+	return d, nil
 }
 
-// Organisation finds the organisational domain of a domain.
-func Organisation(ctx context.Context, r Resolver, domain string) (string, error) {
-	return "", notYet()
+func (d *DMARC) remark(code RemarkCode, detail string) {
+	d.Remarks = append(d.Remarks, Remark{code, detail})
 }
 
-// Aligned tells whether an authenticated domain (DKIM's d=, SPF's) counts for mail from
-// another: the same one, or if not strict, one of the same organisation.
-func Aligned(ctx context.Context, r Resolver, from, authenticated string, strict bool) (bool, error) {
-	return false, notYet()
+func (d *DMARC) has(code RemarkCode) bool {
+	for _, r := range d.Remarks {
+		if r.Code == code {
+			return true
+		}
+	}
+	return false
 }
 
-// ReportsWelcome tells whether reports on domain may be sent to an address elsewhere: the
-// other side has to say so at domain._report._dmarc.other (RFC 9990). An address of the
-// same organisation is always welcome.
-func ReportsWelcome(ctx context.Context, r Resolver, domain, address string) (bool, error) {
-	return false, notYet()
+func (d *DMARC) tag(name, value string) {
+	shown := name + "=" + value
+	switch name {
+	case "p":
+		d.Policy = d.disposition(value, shown)
+	case "sp":
+		d.Sub = d.disposition(value, shown)
+	case "np":
+		d.NonExistent = d.disposition(value, shown)
+	case "psd":
+		if d.oneOf(value, shown, "y", "n", "u") {
+			d.PSD = value[0] | 0x20
+		}
+	case "t":
+		d.Testing = d.oneOf(value, shown, "y", "n") && strings.EqualFold(value, "y")
+	case "adkim":
+		d.StrictDKIM = d.oneOf(value, shown, "r", "s") && strings.EqualFold(value, "s")
+	case "aspf":
+		d.StrictSPF = d.oneOf(value, shown, "r", "s") && strings.EqualFold(value, "s")
+	case "rua":
+		d.Aggregate = d.addresses(value)
+	case "ruf":
+		d.Failure = d.addresses(value)
+	case "fo":
+		for _, f := range list(value, ":") {
+			d.oneOf(f, shown, "0", "1", "d", "s")
+		}
+	case "pct", "rf", "ri":
+		d.remark(DMARCRemovedTag, shown)
+	default:
+		d.remark(DMARCUnknownTag, shown)
+	}
+}
+
+func (d *DMARC) disposition(value, shown string) Disposition {
+	switch p := Disposition(strings.ToLower(value)); p {
+	case None, Quarantine, Reject:
+		return p
+	}
+	d.remark(DMARCBadPolicy, shown)
+	return ""
+}
+
+func (d *DMARC) oneOf(value, shown string, allowed ...string) bool {
+	for _, a := range allowed {
+		if strings.EqualFold(a, value) {
+			return true
+		}
+	}
+	d.remark(DMARCBadTag, shown)
+	return false
+}
+
+// addresses reads report addresses: mailto:a@b, with a size behind ! in older ones.
+func (d *DMARC) addresses(value string) []string {
+	var found []string
+	for _, uri := range list(value, ",") {
+		u, err := url.Parse(uri)
+		if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
+			d.remark(DMARCBadReport, uri)
+			continue
+		}
+		address, err := url.PathUnescape(u.Opaque)
+		if i := strings.LastIndexByte(address, '!'); i > strings.LastIndexByte(address, '@') {
+			address = address[:i]
+		}
+		if local, domain, _ := strings.Cut(address, "@"); err != nil || local == "" || domain == "" {
+			d.remark(DMARCBadReport, uri)
+			continue
+		}
+		found = append(found, address)
+	}
+	return found
 }

@@ -1,11 +1,6 @@
 package policy
 
-import (
-	"context"
-	"net/netip"
-
-	"github.com/postern-chat/postern"
-)
+import "net/netip"
 
 // The limits of RFC 7208 section 4.6.4.
 const (
@@ -85,42 +80,3 @@ type SPFReport struct {
 	Networks []netip.Prefix
 	Remarks  []Remark
 }
-
-// IsSPF tells whether a text is an SPF record by its first word (RFC 7208 section 4.5).
-func IsSPF(text string) bool { return false }
-
-// ParseSPF reads one record. Every error is Invalid and what RFC 7208 calls a permerror.
-func ParseSPF(text string) (*SPF, error) { return nil, notYet() }
-
-// EvaluateSPF walks the tree of a domain's SPF records. It follows what a receiver would
-// and stops soon after the limits; whatever it finds, the report says.
-func EvaluateSPF(ctx context.Context, r Resolver, domain string) *SPFReport { return nil }
-
-// Includes tells whether mail that passes at other passes here because the tree leads to
-// other: directly, or through records in between such as those that hosts generate.
-func (r *SPFReport) Includes(other string) bool { return false }
-
-// Authorises tells whether all that passes by other passes here: because the tree leads to
-// it, or because each of its networks passes by itself (a flattened record).
-func (r *SPFReport) Authorises(other *SPFReport) bool { return false }
-
-// SPFLimits is what a merged record has to keep to.
-type SPFLimits struct {
-	MaxText    int // bytes; 0 = 512
-	MaxLookups int // 0 = MaxLookups
-}
-
-// MergeSPF adds an include to the SPF record of a domain and leaves the rest of the text
-// as it is. existing "" makes a record that ends in ~all. If the tree already leads to
-// include the text comes back unchanged. Errors: Invalid if existing is no record;
-// Permanent with CauseTooLong if the result would be longer than it may, and without it if
-// it would take more look-ups than receivers make; Temporary if that could not be found out.
-func MergeSPF(ctx context.Context, r Resolver, domain, existing, include string, limits SPFLimits) (string, error) {
-	return "", notYet()
-}
-
-// InsertInclude is the text half of MergeSPF: include before the all term, or before
-// redirect=, or at the end; nothing if it is there already.
-func InsertInclude(existing, include string) (string, error) { return "", notYet() }
-
-func notYet() error { return postern.Errorf(postern.Internal, op, "not built yet") }
