@@ -154,11 +154,6 @@ func (x *Examiner) rate(a asked) []postern.Finding {
 	return []postern.Finding{find(postern.Fine, "SENDBIRD-RATE", "%s of %s calls a second are left", left, n)}
 }
 
-// examEvents are the categories that we act on.
-func examEvents() []string {
-	return []string{"group_channel:message_send", "group_channel:message_update", "group_channel:message_delete", "group_channel:message_read"}
-}
-
 // hook judges the application's one webhook.
 func (x *Examiner) hook(a asked) []postern.Finding {
 	var s struct {
@@ -184,7 +179,7 @@ func (x *Examiner) hook(a asked) []postern.Finding {
 	var out []postern.Finding
 	if !slices.Contains(h.Events, "*") {
 		var missing []string
-		for _, e := range examEvents() {
+		for _, e := range SetupEvents() {
 			if !slices.Contains(h.Events, e) {
 				missing = append(missing, e)
 			}

@@ -110,11 +110,6 @@ func (x *Examiner) routes(ctx context.Context) ([]examRoute, error) {
 	return list.Items, nil
 }
 
-// examEvents are the events that we act on.
-func examEvents() []string {
-	return []string{"delivered", "opened", "permanent_fail", "complained", "unsubscribed"}
-}
-
 const mostHookURLs = 3 // per event
 
 // hooks asks whether the events that we act on come to us, by the domain's list or the
@@ -126,7 +121,7 @@ func (x *Examiner) hooks(ctx context.Context) []postern.Finding {
 	}
 	ours, _ := url.Parse(x.exam.EventsURL)
 	var missing, stale, full []string
-	for _, event := range examEvents() {
+	for _, event := range SetupEvents() {
 		if slices.Contains(have[event], x.exam.EventsURL) {
 			continue
 		}
@@ -142,7 +137,7 @@ func (x *Examiner) hooks(ctx context.Context) []postern.Finding {
 	}
 	switch {
 	case len(missing) == 0:
-		return []postern.Finding{fine("MAILGUN-HOOK", "%s come to %s", strings.Join(examEvents(), ", "), x.exam.EventsURL)}
+		return []postern.Finding{fine("MAILGUN-HOOK", "%s come to %s", strings.Join(SetupEvents(), ", "), x.exam.EventsURL)}
 	case len(full) > 0:
 		return []postern.Finding{fail("MAILGUN-HOOK-FULL", "all %d places are taken for %s", mostHookURLs, strings.Join(full, ", "))}
 	case len(stale) > 0:
