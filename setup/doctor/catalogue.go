@@ -51,8 +51,8 @@ type Group struct {
 	Subjects []Subject
 }
 
-// Lookup finds what a code stands for: a subject alone, or a problem and its subject.
-func Lookup(code string) (*Subject, *Problem, bool) {
+// Entry finds what a code stands for: a subject alone, or a problem and its subject.
+func Entry(code string) (*Subject, *Problem, bool) {
 	for _, g := range Catalogue() {
 		for _, s := range g.Subjects {
 			if s.Code == code {

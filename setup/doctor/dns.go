@@ -15,7 +15,7 @@ import (
 
 // DNS are the checks of the records that mail needs, on every server of the zone.
 type DNS struct {
-	Lookup *lookup.Client
+	Lookup Names
 	// Domain is the one that mail is sent from and answers come to: that of From, of the
 	// envelope and of reply addresses.
 	Domain string
@@ -63,7 +63,7 @@ type zoneExam struct {
 	wanted func() ([]postern.DNSRecord, error)
 }
 
-func (x *zoneExam) view() *lookup.View { return x.Lookup.View(x.Domain) }
+func (x *zoneExam) view() policy.Resolver { return x.Lookup.View(x.Domain) }
 
 // of gives the wanted records that fit.
 func (x *zoneExam) of(fits func(postern.DNSRecord) bool) ([]postern.DNSRecord, error) {
@@ -123,9 +123,12 @@ func (x *zoneExam) delegation(ctx context.Context) []postern.Finding {
 		return []postern.Finding{Found("DNS-DELEGATION-NONE", "no zone that %s is in is delegated to any server", x.Domain)}
 	}
 	servers := z.ServerNames()
+	if z.Pinned {
+		servers = z.Own // what it is asked at says nothing about whose it is
+	}
 	host, known := lookup.HostOf(servers)
 	var out []postern.Finding
-	if x.Host != "" && known && host.ID != x.Host && !z.Pinned {
+	if x.Host != "" && known && host.ID != x.Host {
 		out = append(out, Found("DNS-DELEGATION-HOST", "dns.host is %s, but %s is kept by %s (%s)", x.Host, z.Name, host.Title, strings.Join(servers, ", ")))
 	}
 	if z.Delegated && len(z.Own) > 0 && !slices.Equal(z.Own, servers) {

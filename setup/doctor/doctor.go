@@ -125,7 +125,7 @@ func Skip(code, format string, args ...any) postern.Finding {
 // Found makes a finding of the table, with the table's health.
 func Found(code, format string, args ...any) postern.Finding {
 	f := postern.Finding{Code: code, Health: postern.Failure, Evidence: fmt.Sprintf(format, args...)}
-	if _, p, ok := Lookup(code); ok {
+	if _, p, ok := Entry(code); ok {
 		f.Health = p.Health
 	}
 	return f

@@ -21,7 +21,7 @@ type reported struct {
 func report(f postern.Finding) reported {
 	r := reported{Finding: f}
 	r.Evidence, r.Remedy = tidy(r.Evidence), tidy(r.Remedy)
-	s, p, problem := Lookup(f.Code)
+	s, p, problem := Entry(f.Code)
 	switch {
 	case problem:
 		r.Title, r.Docs = p.Title, "docs/doctor.md#"+strings.ToLower(f.Code)
