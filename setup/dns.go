@@ -80,7 +80,9 @@ const keyZone = "dns/zone"
 // keyOf names the values of one type at one name.
 func keyOf(kind, name string) string { return "dns/" + kind + "/" + name }
 
-func plain(name string) string { return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), ".")) }
+func plain(name string) string {
+	return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), "."))
+}
 
 // Plan compares what is in the zone with what the provider wants.
 func (d *DNS) Plan(ctx context.Context) ([]postern.Change, error) {

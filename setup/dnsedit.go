@@ -83,7 +83,9 @@ func (d *DNS) look(ctx context.Context, e edit) (now []postern.DNSRecord, err er
 	return now, nil
 }
 
-func has(list []postern.DNSRecord, r postern.DNSRecord) bool { return slices.ContainsFunc(list, r.Same) }
+func has(list []postern.DNSRecord, r postern.DNSRecord) bool {
+	return slices.ContainsFunc(list, r.Same)
+}
 
 func changed(name string) error {
 	return postern.Errorf(postern.Permanent, "setup.dns", "what is at %s has changed meanwhile", name).Because(postern.CauseChanged)

@@ -16,14 +16,15 @@ import "time"
 //	enum     the words allowed
 //	form     a further check, see forms
 //	min      smallest number or size allowed; nothing may be negative anyhow
-//	need     the command that cannot run without it
+//	need     the commands that cannot run without it, comma separated; "setup/mailgun" is
+//	         the part of setup by that name
 //	unless   another key that makes this one dispensable
 //
 // An empty value counts as not set, wherever it comes from. Fields of type Secret
 // and DSN never show in logs, errors or documents.
 type Config struct {
 	Listen     string `key:"listen" default:"127.0.0.1:8080" form:"listen" doc:"Address and port to listen on."`
-	PublicURL  string `key:"public_url" form:"url" need:"serve" doc:"Where the world reaches us, such as https://postern.example.com. It stands in unsubscribe links and in the addresses of our webhooks."`
+	PublicURL  string `key:"public_url" form:"url" need:"serve,setup" doc:"Where the world reaches us, such as https://postern.example.com. It stands in unsubscribe links and in the addresses of our webhooks."`
 	Database   DSN    `key:"database" default:"sqlite:postern.db" form:"database" doc:"sqlite:FILE (one process) or postgres://USER:PASSWORD@HOST/NAME (any number of replicas)."`
 	DataDir    string `key:"data_dir" default:"postern-data" doc:"Folder for raw mail and attachments. Replicas must share it."`
 	Secret     Secret `key:"secret" form:"keys" need:"serve" doc:"Key of reply addresses and links: 32 random bytes or more in base64 (openssl rand -base64 32). Several, comma separated: the first signs, all verify. If it is lost, answers to all mail sent so far are lost."`
@@ -31,6 +32,7 @@ type Config struct {
 
 	Sendbird SendbirdConfig `key:"sendbird" doc:"The chat platform, Sendbird."`
 	Mailgun  MailgunConfig  `key:"mailgun" doc:"The e-mail provider, Mailgun."`
+	DNS      DNSConfig      `key:"dns" doc:"Where the records of the sending domain are kept. Only setup and doctor look here."`
 	People   PeopleConfig   `key:"people" doc:"Which address a chat user has."`
 	Notify   NotifyConfig   `key:"notify" doc:"When a chat message becomes an e-mail."`
 	Mail     MailConfig     `key:"mail" doc:"The e-mails that go out."`
@@ -45,9 +47,9 @@ type Config struct {
 
 // SendbirdConfig is what it takes to talk to Sendbird.
 type SendbirdConfig struct {
-	AppID            string   `key:"app_id" need:"serve" unless:"sendbird.api_url" doc:"Application ID, from the dashboard's overview."`
+	AppID            string   `key:"app_id" need:"serve,setup/sendbird" unless:"sendbird.api_url" doc:"Application ID, from the dashboard's overview."`
 	APIURL           string   `key:"api_url" form:"url" says:"https://api-{app_id}.sendbird.com/v3" doc:"Base address of the Platform API, version included."`
-	APIToken         Secret   `key:"api_token" need:"serve" doc:"API token for calls; a secondary token will do."`
+	APIToken         Secret   `key:"api_token" need:"serve,setup/sendbird" doc:"API token for calls; a secondary token will do."`
 	MasterToken      Secret   `key:"master_token" says:"that of sendbird.api_token" doc:"Master API token. Sendbird signs webhooks with this one, never with a secondary token."`
 	FileHosts        []string `key:"file_hosts" default:".sendbird.com" doc:"Hosts from which files of chat messages are fetched; with a leading dot all hosts below it. Private addresses are always refused."`
 	MaxMessageLength int      `key:"max_message_length" default:"5000" min:"1" doc:"Longest text of a chat message in characters; longer replies are split. Applies where the channel does not tell its own."`
@@ -55,13 +57,58 @@ type SendbirdConfig struct {
 
 // MailgunConfig is what it takes to talk to Mailgun.
 type MailgunConfig struct {
-	Domain      string        `key:"domain" form:"domain" need:"serve" doc:"Sending domain. Reply addresses are below it too, so it needs MX records and a route to us."`
+	Domain      string        `key:"domain" form:"domain" need:"serve,setup/mailgun" doc:"Sending domain. Reply addresses are below it too, so it needs MX records and a route to us."`
 	Region      string        `key:"region" default:"us" enum:"us,eu" doc:"Where the domain lives at Mailgun."`
 	APIURL      string        `key:"api_url" form:"url" says:"by region: https://api.mailgun.net or https://api.eu.mailgun.net" doc:"Base address of the API, without a version."`
 	SendingKey  Secret        `key:"sending_key" need:"serve" doc:"Domain sending key (or account key) for sending."`
-	AccountKey  Secret        `key:"account_key" doc:"Account API key, for set-up, for asking whether an uncertain send arrived, and for lifting suppressions."`
+	AccountKey  Secret        `key:"account_key" need:"setup/mailgun" doc:"Account API key, for set-up, for asking whether an uncertain send arrived, and for lifting suppressions."`
 	SigningKeys []Secret      `key:"signing_keys" need:"serve" doc:"HTTP webhook signing keys; the old and the new one during a rotation."`
 	UnsureAfter time.Duration `key:"unsure_after" default:"35m" doc:"How long an uncertain send must stay unfound at Mailgun before it is repeated."`
+}
+
+// DNSConfig says where the zone of the sending domain is kept.
+type DNSConfig struct {
+	Host       string           `key:"host" default:"manual" enum:"manual,godaddy,cloudflare,route53,rfc2136" doc:"Who keeps the zone. With manual, setup shows the records to enter."`
+	Zone       string           `key:"zone" form:"domain" says:"looked up" doc:"Name of the zone that the records are in, such as example.com."`
+	Resolver   string           `key:"resolver" form:"hostport" says:"that of the system" doc:"Name server that answers questions about the whole world, with its port."`
+	Servers    []string         `key:"servers" form:"hostport" doc:"Name servers of the zone, with their ports, asked instead of those that the world is told: the inner half of a split zone, or one that is not delegated yet."`
+	Reports    string           `key:"reports" form:"address" doc:"Address that receivers send DMARC reports to, written into the policy if setup has to make one."`
+	GoDaddy    GoDaddyConfig    `key:"godaddy" doc:"GoDaddy, with dns.host godaddy: a personal access token, or a classic key and its secret."`
+	Cloudflare CloudflareConfig `key:"cloudflare" doc:"Cloudflare, with dns.host cloudflare."`
+	Route53    Route53Config    `key:"route53" doc:"Amazon Route 53, with dns.host route53."`
+	RFC2136    RFC2136Config    `key:"rfc2136" doc:"A name server that takes dynamic updates, with dns.host rfc2136."`
+}
+
+// GoDaddyConfig opens a zone at GoDaddy.
+type GoDaddyConfig struct {
+	Token  Secret `key:"token" doc:"Personal access token with the scopes domains.domain:read and domains.dns:update."`
+	Key    Secret `key:"key" doc:"Classic API key. GoDaddy has announced their end."`
+	Secret Secret `key:"secret" doc:"Secret of the classic API key."`
+	APIURL string `key:"api_url" form:"url" says:"https://api.godaddy.com" doc:"Base address of the API, without a version."`
+}
+
+// CloudflareConfig opens a zone at Cloudflare.
+type CloudflareConfig struct {
+	Token  Secret `key:"token" doc:"API token with the permission to edit the zone's DNS."`
+	APIURL string `key:"api_url" form:"url" says:"https://api.cloudflare.com/client/v4" doc:"Base address of the API, version included."`
+}
+
+// Route53Config opens a zone at Amazon Route 53.
+type Route53Config struct {
+	AccessKeyID     string `key:"access_key_id" doc:"Access key id; without it the usual places of AWS are looked in."`
+	SecretAccessKey Secret `key:"secret_access_key" doc:"Secret access key."`
+	SessionToken    Secret `key:"session_token" doc:"Session token, with temporary keys."`
+	Region          string `key:"region" default:"us-east-1" doc:"Region that calls are signed for."`
+	HostedZone      string `key:"hosted_zone" says:"looked up by name" doc:"Id of the hosted zone, where several have the name."`
+	APIURL          string `key:"api_url" form:"url" says:"by region" doc:"Base address of the API."`
+}
+
+// RFC2136Config opens a zone on a name server that takes updates.
+type RFC2136Config struct {
+	Server    string `key:"server" form:"hostport" doc:"The primary name server of the zone, with its port."`
+	KeyName   string `key:"key_name" doc:"Name of the TSIG key."`
+	Key       Secret `key:"key" doc:"The TSIG key, in base64."`
+	Algorithm string `key:"algorithm" default:"hmac-sha256" enum:"hmac-sha256,hmac-sha384,hmac-sha512,hmac-sha224,hmac-sha1" doc:"The TSIG key's algorithm."`
 }
 
 // PeopleConfig says how addresses are found.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,10 +28,7 @@ func writeConfigFile(w io.Writer, values map[string]string) error {
 			for _, line := range wrap(o.fileDoc(), 84) {
 				b.WriteString("# " + line + "\n")
 			}
-			_, name, found := strings.Cut(o.Key, ".")
-			if !found {
-				name = o.Key
-			}
+			name := strings.TrimPrefix(o.Key, s.prefix())
 			if v, ok := values[o.Key]; ok {
 				fmt.Fprintf(b, "%s = %s\n", name, o.literal(v))
 			} else {
@@ -50,10 +48,21 @@ func (o option) fileDoc() string {
 	if o.Says != "" {
 		doc += " Default: " + o.Says + "."
 	}
-	if o.Need != "" {
-		doc += " Required."
+	if by := o.requiredBy(); by != "" {
+		doc += " Required" + strings.TrimPrefix(by, "required") + "."
 	}
 	return doc
+}
+
+// requiredBy says who cannot do without: the gateway itself, or only the set-up.
+func (o option) requiredBy() string {
+	switch {
+	case o.Need == nil:
+		return ""
+	case slices.Contains(o.Need, "serve"):
+		return "required"
+	}
+	return "required by `postern setup`"
 }
 
 // literal writes a value as TOML.
@@ -136,8 +145,8 @@ func (o option) docDefault() string {
 		return o.Says
 	case o.Unless != "":
 		return "required, unless `" + o.Unless + "` is set"
-	case o.Need != "":
-		return "required"
+	case o.Need != nil:
+		return o.requiredBy()
 	case o.Default != "":
 		return "`" + o.Default + "`"
 	}

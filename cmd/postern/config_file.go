@@ -82,7 +82,7 @@ func (w *fileWalk) table(prefix string, t map[string]any) {
 		key := prefix + name
 		sub, isTable := v.(map[string]any)
 		switch {
-		case isTable && prefix == "" && slices.Contains(w.tables, key):
+		case isTable && slices.Contains(w.tables, key):
 			w.table(key+".", sub)
 		case slices.Contains(w.keys, key):
 			w.values[key] = fileValue{line: w.lines[key], value: v}

@@ -83,7 +83,7 @@ func TestOptions(t *testing.T) {
 			}
 			seen[name] = o.Key
 		}
-		if o.Unless != "" && o.Need == "" {
+		if o.Unless != "" && o.Need == nil {
 			t.Errorf("%s: unless without need", o.Key)
 		}
 		if o.secret() && o.Default != "" && o.Key != "database" {

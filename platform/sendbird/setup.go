@@ -113,7 +113,10 @@ func (s *Setup) exchange(ctx context.Context, k call) (webhookSettings, error) {
 
 // wanted is what the settings should be: all that is on stays on.
 func (s *Setup) wanted(now webhookSettings) webhookSettings {
-	want := webhookSettings{Enabled: true, URL: s.hookURL(), Members: true, Events: slices.Clone(now.Events)}
+	want := webhookSettings{Enabled: true, URL: s.hookURL(), Members: true}
+	if now.Enabled && now.URL != "" {
+		want.Events = slices.Clone(now.Events)
+	}
 	if slices.Contains(want.Events, allEvents) {
 		return want
 	}

@@ -33,7 +33,8 @@ func (f *setupForm) encode() (contentType string, body []byte, err error) {
 			err = errors.Join(err, w.WriteField(name, v))
 		}
 	}
-	return w.FormDataContentType(), b.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(err, w.Close())
+	return w.FormDataContentType(), b.Bytes(), err
 }
 
 // do makes a call with the account key and reads the answer into out, if that is not
