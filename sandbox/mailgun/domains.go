@@ -49,6 +49,7 @@ func (s *Server) domainEndpoints() []endpoint {
 		{"GET", "/v3/domains/{domain}/tracking", scopeDomain, func(c *call) { c.s.trackingGet(c) }},
 		{"PUT", "/v3/domains/{domain}/tracking/{kind}", scopeDomain, func(c *call) { c.s.trackingPut(c) }},
 		{"GET", "/v3/domains/{domain}/limits/tag", scopeDomain, func(c *call) { c.s.tagLimit(c) }},
+		{"PUT", "/v3/domains/{domain}/dkim_selector", scopeDomain, func(c *call) { c.s.selectorPut(c) }},
 		{"GET", "/v1/analytics/tags/limits", scopeAccount, func(c *call) { c.s.tagLimitAccount(c) }},
 	}
 }
@@ -64,32 +65,6 @@ func (d *domain) json() map[string]any {
 		"web_scheme": d.Settings["web_scheme"], "require_tls": is("require_tls"), "skip_verification": is("skip_verification"),
 		"wildcard": is("wildcard"), "use_automatic_sender_security": is("use_automatic_sender_security"), "is_disabled": d.State == "disabled",
 		"encrypt_incoming_message": is("encrypt_incoming_message"), "message_ttl": ttl, "disabled": nil}
-}
-
-// records are the DNS records that the domain needs. MX records carry no name
-// (recording of 2025), and the priority is a string.
-func (d *domain) records() (receiving, sending []any) {
-	record := func(kind, name, value string) map[string]any {
-		ok := d.State == "active" || d.verified[kind+" "+name]
-		r := map[string]any{"is_active": ok, "cached": []any{}, "name": name, "record_type": kind, "valid": "unknown", "value": value}
-		if ok {
-			r["valid"], r["cached"] = "valid", []any{value}
-		}
-		return r
-	}
-	for _, host := range []string{"mxa.mailgun.org", "mxb.mailgun.org"} {
-		r := record("MX", d.Name, host)
-		delete(r, "name")
-		r["priority"] = "10"
-		receiving = append(receiving, r)
-	}
-	selector := orText(d.Settings["dkim_selector"], "k1")
-	sending = []any{
-		record("TXT", d.Name, "v=spf1 include:mailgun.org ~all"),
-		record("TXT", selector+"._domainkey."+d.Name, "k=rsa; p=MIGfMA0"+d.dkim),
-		record("CNAME", orText(d.Settings["web_prefix"], "email")+"."+d.Name, "mailgun.org"),
-	}
-	return receiving, sending
 }
 
 func (d *domain) withRecords(message string) map[string]any {
@@ -133,17 +108,24 @@ func (s *Server) domainCreate(c *call) {
 		c.message(http.StatusBadRequest, "Domain name format is incorrect")
 		return
 	}
+	if size := f.Get("dkim_key_size"); size != "" && size != "1024" && size != "2048" {
+		c.message(http.StatusBadRequest, "Invalid dkim_key_size: must be 1024 or 2048")
+		return
+	}
 	now := s.Now()
 	s.mu.Lock()
 	taken := s.st.domains[name] != nil
 	var out map[string]any
 	if !taken {
 		d := newDomain(&s.ids, name, now, "unverified")
+		d.region = s.cfg.Region
 		d.set(f)
+		s.st.setDKIMHost(d)
 		s.st.addDomain(d)
 		out = d.withRecords("Domain DNS records have been created")
 	}
 	s.mu.Unlock()
+	s.publish(name)
 	if taken {
 		c.message(http.StatusBadRequest, "This domain name is already taken")
 		return
@@ -192,50 +174,10 @@ func (s *Server) domainUpdate(c *call) {
 	}
 	s.withDomain(c, func(d *domain) any {
 		d.set(f)
+		s.st.setDKIMHost(d)
 		return d.withRecords("Domain has been updated")
 	})
-}
-
-// domainVerify looks at what the control plane says of the domain's DNS
-// (VerifyDNS); an active domain stays so.
-func (s *Server) domainVerify(c *call) {
-	s.withDomain(c, func(d *domain) any {
-		_, sending := d.records()
-		all := true
-		for _, r := range sending {
-			m := r.(map[string]any)
-			all = all && (m["record_type"] == "CNAME" || m["is_active"].(bool))
-		}
-		if all {
-			d.State = "active"
-		}
-		return d.withRecords("Domain DNS records have been updated")
-	})
-}
-
-// VerifyDNS says that the world's DNS has the domain's records of the given
-// names ("TXT mg.example.com"); with no names, all of them.
-func (s *Server) VerifyDNS(name string, records ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.st.domains[strings.ToLower(name)]
-	if d == nil {
-		return
-	}
-	if len(records) == 0 {
-		receiving, sending := d.records()
-		for _, r := range append(receiving, sending...) {
-			m := r.(map[string]any)
-			n, ok := m["name"].(string)
-			if !ok {
-				n = d.Name
-			}
-			records = append(records, m["record_type"].(string)+" "+n)
-		}
-	}
-	for _, r := range records {
-		d.verified[r] = true
-	}
+	s.publish(c.domain)
 }
 
 func (s *Server) domainDelete(c *call) {
@@ -244,6 +186,18 @@ func (s *Server) domainDelete(c *call) {
 	s.st.domainOrder = slices.DeleteFunc(s.st.domainOrder, func(n string) bool { return n == c.domain })
 	s.mu.Unlock()
 	c.message(http.StatusOK, "Domain will be deleted in the background")
+}
+
+// selectorPut names the DKIM key anew; left out, nothing changes.
+func (s *Server) selectorPut(c *call) {
+	f, ok := c.form()
+	if !ok {
+		return
+	}
+	s.withDomain(c, func(d *domain) any {
+		d.Settings["dkim_selector"] = orText(f.Get("dkim_selector"), d.Settings["dkim_selector"])
+		return map[string]string{"message": "DKIM selector changed"}
+	})
 }
 
 func (s *Server) trackingGet(c *call) {

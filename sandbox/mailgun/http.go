@@ -37,7 +37,7 @@ func (s *Server) endpoints() []endpoint {
 	var all []endpoint
 	for _, group := range [][]endpoint{
 		s.sendEndpoints(), s.eventEndpoints(), s.webhookEndpoints(), s.routeEndpoints(), s.domainEndpoints(),
-		s.suppressionEndpoints(), s.accountEndpoints(),
+		s.suppressionEndpoints(), s.accountEndpoints(), s.allowlistEndpoints(),
 	} {
 		all = append(all, group...)
 	}
@@ -78,7 +78,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		c.params, c.domain = params, strings.ToLower(params["domain"])
-		if s.strike(c, "api", "", "") || !c.allowed(e.scope) {
+		if s.strike(c, "api", "", "") || !c.fromAllowed() || !c.allowed(e.scope) {
 			return
 		}
 		c.w.Header().Set("X-Mailgun-Key-Id", c.key.ID)

@@ -14,11 +14,22 @@ import (
 	"github.com/postern-chat/postern/sandbox/mailbox/spool"
 )
 
-// Config is what New needs. Only Domains is required.
+// Config is what New needs. Domains or SendingDomain is required.
 type Config struct {
-	// Domains are the sending domains of the account at the start; the first is
-	// the one that SendingKey may send from.
+	// Domains are the sending domains of the account at the start. They are active.
 	Domains []string
+	// SendingDomain is the one that SendingKey may send from, once it is there; default
+	// the first of Domains.
+	SendingDomain string
+	// Region is "us" (default) or "eu": it decides about the hosts in the DNS records.
+	Region string
+	// Lookup asks the world's DNS when a domain is verified: the values of one type at
+	// one name, an MX as priority, space and host, hosts without a dot at their end. It
+	// may block. Nil: VerifyDNS says what the DNS has.
+	Lookup func(ctx context.Context, kind, name string) ([]string, error)
+	// Publish puts a record of Mailgun's own into the world's DNS, maybe again: the keys
+	// of automatic sender security. May be nil.
+	Publish func(DNSRecord)
 	// AccountKey may do everything, SendingKey only send. Defaults:
 	// "key-sandbox-account" and "key-sandbox-sending".
 	AccountKey, SendingKey string
@@ -96,8 +107,11 @@ type Server struct {
 
 // New starts an emulator. Serve its Handler, and Close it.
 func New(cfg Config) (*Server, error) {
-	if len(cfg.Domains) == 0 {
-		return nil, errors.New("sandbox mailgun: Config.Domains is empty")
+	if len(cfg.Domains) > 0 && cfg.SendingDomain == "" {
+		cfg.SendingDomain = cfg.Domains[0]
+	}
+	if cfg.SendingDomain == "" {
+		return nil, errors.New("sandbox mailgun: Config.Domains and SendingDomain are empty")
 	}
 	cfg.defaults()
 	sp, err := spool.New(cfg.TempDir)

@@ -28,6 +28,7 @@ type state struct {
 	counts      map[string]int // how often a counted fault has struck, by its words
 	switches    Switches
 	sandboxTo   []sandboxRecipient
+	allowed     []allowedIP // who may call the API; empty is everybody
 	limits      map[string]*window
 }
 
@@ -41,8 +42,11 @@ type domain struct {
 	Tracking    tracking
 	hooks       map[string][]string // event type -> URLs
 	suppression map[string]*suppressionList
-	verified    map[string]bool // DNS records by name, where set by hand
-	dkim        string
+	verified    map[string]bool     // DNS records by name, where set by hand
+	seen        map[string][]string // what the DNS had there when it was last looked at
+	dkim        string              // what its keys are made from
+	dkimHost    string              // the domain at which the DKIM key stands
+	region      string
 	tags        map[string]bool
 }
 
@@ -92,12 +96,14 @@ func (s *Server) newState() *state {
 	}
 	now := s.Now()
 	for _, name := range s.cfg.Domains {
-		st.addDomain(newDomain(&s.ids, strings.ToLower(name), now, "active"))
+		d := newDomain(&s.ids, strings.ToLower(name), now, "active")
+		d.region = s.cfg.Region
+		st.addDomain(d)
 	}
 	st.keys = []*apiKey{
 		{ID: "sandbox-account", Kind: "user", Role: "admin", Description: "account key", Secret: s.cfg.AccountKey, CreatedAt: now},
 		{ID: "sandbox-sending", Kind: "domain", Role: "sending", Description: "sending key", Secret: s.cfg.SendingKey,
-			Domain: strings.ToLower(s.cfg.Domains[0]), CreatedAt: now},
+			Domain: strings.ToLower(s.cfg.SendingDomain), CreatedAt: now},
 	}
 	return st
 }
@@ -114,7 +120,7 @@ func newDomain(ids *idMaker, name string, now time.Time, condition string) *doma
 	}
 	d := &domain{Name: name, ID: ids.hex(24), CreatedAt: now.UTC(), State: condition, Type: kind, dkim: ids.hex(40),
 		Settings: map[string]string{"spam_action": "disabled", "web_prefix": "email", "web_scheme": "http", "dkim_selector": "k1"},
-		hooks:    map[string][]string{}, suppression: map[string]*suppressionList{}, verified: map[string]bool{}, tags: map[string]bool{}}
+		hooks:    map[string][]string{}, suppression: map[string]*suppressionList{}, verified: map[string]bool{}, seen: map[string][]string{}, tags: map[string]bool{}, dkimHost: name}
 	for _, kind := range suppressionKinds {
 		d.suppression[kind] = &suppressionList{}
 	}

@@ -195,6 +195,9 @@ func (s *Server) clearQueues(c *call) {
 // API while the rate limit switch is on.
 func (s *Server) sendLimit(c *call, m *message) error {
 	sw := s.switches()
+	if err := s.unverifiedLimit(c, m, sw.UnverifiedPerDay); err != nil {
+		return err
+	}
 	if !sw.RateLimit {
 		return nil
 	}

@@ -42,6 +42,9 @@ type Switches struct {
 	// SandboxEvent: a sandbox domain rejects strangers by an event (older
 	// documents) instead of by a 403.
 	SandboxEvent bool `json:"sandbox_event"`
+	// UnverifiedPerDay is how many mails a day a domain may send whose DNS is not
+	// verified: 300 says the manual. 0: none.
+	UnverifiedPerDay int `json:"unverified_per_day"`
 	// RetentionHours is how long events and kept mails can be asked for: three
 	// days on paid plans, one on the free plan.
 	RetentionHours float64 `json:"retention_hours"`
@@ -99,7 +102,7 @@ const (
 // DefaultSwitches are the settings that the facts suggest.
 func DefaultSwitches() Switches {
 	return Switches{
-		MaxTags: 3, TagLimit: 20_000, MaxRecipients: 1000, MaxMessage: 25 << 20, MaxOptions: 16 << 10, MaxAheadHours: 72, RetentionHours: 72,
+		MaxTags: 3, TagLimit: 20_000, MaxRecipients: 1000, MaxMessage: 25 << 20, MaxOptions: 16 << 10, MaxAheadHours: 72, RetentionHours: 72, UnverifiedPerDay: 300,
 		Magnificent: true, RoutedEvents: true, SendsPerWindow: 300, RecipientsPerWin: 3000, RequestsPerWindow: 2500,
 		Oddities: map[string]bool{OddVarsArray: true},
 	}

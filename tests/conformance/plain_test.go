@@ -58,6 +58,7 @@ func testPlain(t *testing.T, rec *Recorder) {
 	t.Run("mailgun webhooks v4", func(t *testing.T) { plainHooks4(startPlainMail(t, rec)) })
 	t.Run("mailgun webhooks v1", func(t *testing.T) { plainHooks1(startPlainMail(t, rec)) })
 	t.Run("mailgun domains v3", func(t *testing.T) { plainDomains(startPlainMail(t, rec)) })
+	t.Run("mailgun allowlist", func(t *testing.T) { plainAllowlist(startPlainMail(t, rec)) })
 	t.Run("mailgun queues and stored mail", func(t *testing.T) { plainStored(startPlainMail(t, rec)) })
 	t.Run("sendbird", func(t *testing.T) { plainChat(t, rec) })
 }
@@ -110,6 +111,17 @@ func plainDomains(p plainCalls, _ *mail) {
 	p.is("got", got, "sending_dns_records", "list")
 	p.is("list", p.form("GET", "/v3/domains?search=old", 200), "items/0/name", "=old.example.net")
 	p.is("verified", p.form("PUT", "/v3/domains/old.example.net/verify", 200), "message", "=Domain DNS records have been updated")
+	p.is("selector", p.form("PUT", "/v3/domains/old.example.net/dkim_selector", 200, "dkim_selector", "s2"), "message", "=DKIM selector changed")
+}
+
+// plainAllowlist: who may call the API at all.
+func plainAllowlist(p plainCalls, _ *mail) {
+	const path = "/v2/ip_whitelist"
+	p.is("added", p.form("POST", path, 200, "address", "127.0.0.1", "description", "here"), "addresses/0/ip_address", "=127.0.0.1")
+	p.is("not an address", p.form("POST", path, 400, "address", "x"), "message", "=Invalid IP Address or CIDR")
+	p.is("changed", p.form("PUT", path, 200, "address", "127.0.0.1", "description", "us"), "addresses/0/description", "=us")
+	p.is("list", p.form("GET", path, 200), "addresses/0/description", "=us")
+	p.is("gone", p.form("DELETE", path+"?address=127.0.0.1", 200), "addresses/0", "-")
 }
 
 func plainStored(p plainCalls, w *mail) {
