@@ -43,11 +43,11 @@ type cli struct {
 	Reply   replyCmd   `cmd:"" help:"Print the new words of a reply; the raw mail is read from standard input."`
 	People  peopleCmd  `cmd:"" help:"Import, list and lift people: chat users and their addresses."`
 	Explain explainCmd `cmd:"" help:"Tell what happened to an event, a message or a delivery, and why."`
+	Doctor  doctorCmd  `cmd:"" help:"Find what is wrong with the set-up, and say how to mend it. Exit status: 0 in order, 1 warnings, 2 failures."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	Replay replayCmd `cmd:"" hidden:""`
 	Setup  setupCmd  `cmd:"" hidden:""`
-	Doctor doctorCmd `cmd:"" hidden:""`
 }
 
 // app is what a command gets from the world. Commands touch no process globals.
@@ -82,6 +82,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if err == nil {
 		return exitOK
+	}
+	if s, ok := errors.AsType[exitStatus](err); ok {
+		return int(s)
 	}
 	for line := range strings.Lines(err.Error()) {
 		_, _ = fmt.Fprintf(stderr, "postern: %s\n", strings.TrimRight(line, "\n"))

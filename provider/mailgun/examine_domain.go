@@ -21,6 +21,7 @@ type examDomain struct {
 		Type       string `json:"type"`
 		SpamAction string `json:"spam_action"`
 		IsDisabled bool   `json:"is_disabled"`
+		WebScheme  string `json:"web_scheme"`
 	} `json:"domain"`
 	Receiving []examRecord `json:"receiving_dns_records"`
 	Sending   []examRecord `json:"sending_dns_records"`
@@ -79,6 +80,13 @@ func (x *Examiner) Wanted(ctx context.Context) ([]postern.DNSRecord, error) {
 		out = append(out, d.record(r))
 	}
 	return out, nil
+}
+
+// Secured tells whether tracking links are https.
+func (x *Examiner) Secured(ctx context.Context) bool {
+	var d examDomain
+	a := x.get(ctx, x.ours("v4", ""))
+	return a.status == http.StatusOK && d.read(a.body) == nil && d.Domain.WebScheme == "https"
 }
 
 // domain judges the domain's state and the records as Mailgun sees them.
