@@ -85,6 +85,10 @@ var rules = []rule{
 		why: "pages behind signed links: asks the rules, decides and stores nothing itself",
 	},
 	{
+		pkg: "listen", ours: []string{".", leaves}, not: sql,
+		why: "how the world connects; what it then asks is others' business",
+	},
+	{
 		pkg: "console", ours: []string{"store", "blob", "replytext", ".", leaves}, not: sql,
 		why: "shows and changes what is stored; does not act on messages",
 	},
