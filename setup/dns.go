@@ -40,6 +40,9 @@ type DNSConfig struct {
 	HostID string
 	// Zone is the zone's name; "" = it is looked up.
 	Zone string
+	// Page puts what is to be entered by hand into the form of the page of whoever keeps the
+	// zone, who may not be known. Needed without a Host.
+	Page func(keeper lookup.Host, zone string, remove, add []postern.DNSRecord) string
 	// Ask gives fresh Names: each look at the DNS takes new ones.
 	Ask func() Names
 	// Reports is the address for DMARC reports, "" = none.

@@ -99,7 +99,7 @@ type CloudflareConfig struct {
 
 // Route53Config opens a zone at Amazon Route 53.
 type Route53Config struct {
-	AccessKeyID     string `key:"access_key_id" doc:"Access key id; without it the usual places of AWS are looked in."`
+	AccessKeyID     string `key:"access_key_id" doc:"Access key id, of a user who may list hosted zones and record sets and change record sets."`
 	SecretAccessKey Secret `key:"secret_access_key" doc:"Secret access key."`
 	SessionToken    Secret `key:"session_token" doc:"Session token, with temporary keys."`
 	Region          string `key:"region" default:"us-east-1" doc:"Region that calls are signed for."`

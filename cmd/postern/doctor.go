@@ -249,6 +249,9 @@ func (x *examination) dns() []doctor.Check {
 	if u, err := url.Parse(x.cfg.PublicURL); err == nil {
 		d.PublicHost = u.Hostname()
 	}
+	if x.cfg.TLS.Mode == "acme" && x.cfg.TLS.CA == "" {
+		d.CA = "letsencrypt.org"
+	}
 	d.Wanted = func(context.Context) ([]postern.DNSRecord, error) {
 		return nil, errors.New("the provider could not be asked")
 	}

@@ -40,6 +40,7 @@ type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run the whole conversation on this machine: chat, mailbox and gateway, no account needed."`
 	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
 	Init    initCmd    `cmd:"" help:"Write a commented configuration with fresh secrets."`
+	Setup   setupCmd   `cmd:"" help:"Show what Mailgun, Sendbird and the DNS lack, and put it right."`
 	Reply   replyCmd   `cmd:"" help:"Print the new words of a reply; the raw mail is read from standard input."`
 	People  peopleCmd  `cmd:"" help:"Import, list and lift people: chat users and their addresses."`
 	Explain explainCmd `cmd:"" help:"Tell what happened to an event, a message or a delivery, and why."`
@@ -47,7 +48,6 @@ type cli struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	Replay replayCmd `cmd:"" hidden:""`
-	Setup  setupCmd  `cmd:"" hidden:""`
 }
 
 // app is what a command gets from the world. Commands touch no process globals.

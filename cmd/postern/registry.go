@@ -8,6 +8,7 @@ import (
 	"github.com/postern-chat/postern/platform/sendbird"
 	"github.com/postern-chat/postern/provider/mailgun"
 	"github.com/postern-chat/postern/relay"
+	"github.com/postern-chat/postern/setup"
 	"github.com/postern-chat/postern/webhook"
 )
 
@@ -30,19 +31,21 @@ type observer func(call, outcome string, took time.Duration)
 type maker[T any] struct {
 	name string // of its section and of its hooks: /hooks/NAME
 	make func(*Config, *slog.Logger, observer) (T, error)
+	// setup makes its side of a set-up; replace takes the place of others.
+	setup func(c *Config, replace bool) (setup.Part, error)
 }
 
 // platforms lists the chat platforms: one line each.
 func platforms() []maker[chatPlatform] {
 	return []maker[chatPlatform]{
-		{"sendbird", newSendbird},
+		{"sendbird", newSendbird, newSendbirdSetup},
 	}
 }
 
 // providers lists the e-mail providers: one line each.
 func providers() []maker[mailProvider] {
 	return []maker[mailProvider]{
-		{"mailgun", newMailgun},
+		{"mailgun", newMailgun, newMailgunSetup},
 	}
 }
 
@@ -54,14 +57,41 @@ func newSendbird(c *Config, _ *slog.Logger, o observer) (chatPlatform, error) {
 	})
 }
 
+func newSendbirdSetup(c *Config, replace bool) (setup.Part, error) {
+	s := c.Sendbird
+	client, err := sendbird.New(sendbird.Config{AppID: s.AppID, APIURL: s.APIURL, APIToken: string(s.APIToken), MasterToken: string(s.MasterToken)})
+	if err != nil {
+		return nil, err
+	}
+	return sendbird.NewSetup(client, sendbird.SetupConfig{PublicURL: c.PublicURL, Replace: replace})
+}
+
+// Reply addresses, as relay makes them of internal/seal: what the inbound route takes.
+const (
+	replyPattern = "[A-Za-z2-7]{39}"
+	replySample  = "abcdefghijklmnopqrstuvwxyz234567abcdefg"
+)
+
+func newMailgunSetup(c *Config, replace bool) (setup.Part, error) {
+	client, err := mailgun.New(mailgunConfig(c, nil))
+	if err != nil {
+		return nil, err
+	}
+	return mailgun.NewSetup(client, mailgun.SetupConfig{PublicURL: c.PublicURL, Local: replyPattern, Sample: replySample, Replace: replace})
+}
+
 func newMailgun(c *Config, _ *slog.Logger, o observer) (mailProvider, error) {
+	return mailgun.New(mailgunConfig(c, o))
+}
+
+func mailgunConfig(c *Config, o observer) mailgun.Config {
 	m := c.Mailgun
 	keys := make([]string, len(m.SigningKeys))
 	for i, k := range m.SigningKeys {
 		keys[i] = string(k)
 	}
-	return mailgun.New(mailgun.Config{
+	return mailgun.Config{
 		Domain: m.Domain, Region: m.Region, APIURL: m.APIURL, SendingKey: string(m.SendingKey), AccountKey: string(m.AccountKey),
 		SigningKeys: keys, TempDir: filepath.Join(c.DataDir, "tmp"), Observe: o,
-	})
+	}
 }

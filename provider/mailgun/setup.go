@@ -27,7 +27,7 @@ type SetupConfig struct {
 	// ours under another address.
 	Replace bool
 	// OtherURL is the API of the region that is not ours, asked when the domain is not
-	// found in ours. Default: Mailgun's own, unless Config.APIURL is set.
+	// found in ours. Default: Mailgun's own, unless Config.APIURL is somewhere else.
 	OtherURL string
 }
 
@@ -63,7 +63,7 @@ func NewSetup(c *Client, cfg SetupConfig) (*Setup, error) {
 		cfg.Events = SetupEvents()
 	}
 	s := &Setup{c: c, cfg: cfg, other: strings.TrimRight(cfg.OtherURL, "/"), sample: cfg.Sample + "@" + c.cfg.Domain}
-	if s.other == "" && c.cfg.APIURL == "" {
+	if own, _ := apiBase("", c.cfg.Region); s.other == "" && c.base == own {
 		s.other, _ = apiBase("", otherRegion(c.cfg.Region))
 	}
 	return s, nil

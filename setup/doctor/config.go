@@ -77,13 +77,15 @@ func (s Settings) keys() []postern.Finding {
 		out = append(out, Found("CONFIG-ADMIN-SHORT", "admin_token has %d characters", len(s.AdminToken)))
 	}
 	names := make([]string, 0, len(s.Keys))
-	for name := range s.Keys {
-		names = append(names, name)
+	for name, value := range s.Keys {
+		if value != "" {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	for i, a := range names {
 		for _, b := range names[i+1:] {
-			if s.Keys[a] == "" || s.Keys[a] != s.Keys[b] || slices.Contains(s.MaySame, [2]string{a, b}) || slices.Contains(s.MaySame, [2]string{b, a}) {
+			if s.Keys[a] != s.Keys[b] || slices.Contains(s.MaySame, [2]string{a, b}) || slices.Contains(s.MaySame, [2]string{b, a}) {
 				continue
 			}
 			out = append(out, Found("CONFIG-KEYS-SAME", "%s and %s have the same value; they are different things", a, b))

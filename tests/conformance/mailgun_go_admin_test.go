@@ -87,6 +87,8 @@ func goDomains(t *testing.T, c *goSDK) {
 	same(t, "a record", checked.SendingDNSRecords[0].Active, true)
 	must(c.VerifyAndReturnDomain(c.ctx, "new.example.net"))(t, "VerifyAndReturnDomain")
 
+	ok(t, "UpdateDomainDkimSelector", c.UpdateDomainDkimSelector(c.ctx, "new.example.net", "s2"))
+
 	no, ttl := false, 3600
 	ok(t, "UpdateDomain", c.UpdateDomain(c.ctx, "new.example.net", &mailgunsdk.UpdateDomainOptions{SpamAction: mtypes.SpamActionDisabled,
 		Wildcard: &no, RequireTLS: &no, WebPrefix: "email", MessageTTL: &ttl}))

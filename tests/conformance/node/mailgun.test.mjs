@@ -173,6 +173,9 @@ test('domains', async () => {
   const got = await mg.domains.get(name);
   assert.deepEqual([got.spam_action, got.wildcard], ['disabled', false]);
   assert.deepEqual((await mg.domains.list({ state: 'active', limit: 10 })).map((d) => d.name).sort(), [domain, name].sort());
+  await mg.domains.domainKeys.updateDKIMSelector(name, { dkimSelector: 's2' });
+  await mg.domains.updateDKIMSelector(name, { dkimSelector: 's3' });
+  assert.equal((await mg.domains.get(name)).sending_dns_records[1].name, `s3._domainkey.${name}`);
   assert.equal((await mg.domains.destroy(name)).message, 'Domain will be deleted in the background');
   assert.equal((await rejected(mg.domains.get(name))).status, 404);
 });
