@@ -76,6 +76,7 @@ func (s *Server) addPost(p *post, wait time.Duration) {
 	s.mu.Unlock()
 	p.lane = "post:" + p.URL + " " + p.MessageID + " " + p.Recipient
 	f := s.strikes(subject{on: "post", recipient: p.Recipient, event: p.Event, messageID: p.MessageID, path: p.URL})
+	wait += sw.eventDelay(p)
 	key := []string{p.MessageID, p.Recipient, p.Event, p.URL}
 	action := ""
 	if f != nil {
@@ -106,6 +107,17 @@ func (s *Server) addPost(p *post, wait time.Duration) {
 	if held := s.release(p); held != nil {
 		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, held, true) })
 	}
+}
+
+// eventDelay is how much later than usual a post is made.
+func (sw Switches) eventDelay(p *post) time.Duration {
+	switch {
+	case p.Kind != "event":
+		return 0
+	case sw.EventDisorder && (p.Event == "opened" || p.Event == "clicked"):
+		return seconds(sw.EventDelaySeconds / 2)
+	}
+	return seconds(sw.EventDelaySeconds)
 }
 
 // hold keeps a post back until the next one for the same URL and message.

@@ -61,6 +61,10 @@ type Switches struct {
 	DuplicatePosts float64 `json:"duplicate_posts"`
 	DropPosts      float64 `json:"drop_posts"`
 	FailSends      float64 `json:"fail_sends"`
+	// EventDelaySeconds is how much later than usual the webhooks of events come; with
+	// EventDisorder, those of opens and clicks in half of that: they overtake.
+	EventDelaySeconds float64 `json:"event_delay_seconds"`
+	EventDisorder     bool    `json:"event_disorder"`
 	LostAnswers    float64 `json:"lost_answers"` // send accepted, answered 500
 	BounceChance   float64 `json:"bounce_chance"`
 	DeferChance    float64 `json:"defer_chance"`
