@@ -30,10 +30,10 @@ type doctorCmd struct {
 }
 
 // Run examines the set-up and prints what was found. The exit status is the report's.
-func (cmd *doctorCmd) Run(a *app) error { return cmd.run(a, outside{}) }
+func (cmd *doctorCmd) Run(a *app) error { return cmd.run(a, doctorSeams{}) }
 
-// outside is what a test puts in place of the world.
-type outside struct {
+// doctorSeams are what a test puts in place of the world.
+type doctorSeams struct {
 	public    doctor.Public // Dial, Roots, Resolve, SmallBody, LargeBody
 	now       func() time.Time
 	disk      doctor.Disk // Free, Sync
@@ -43,8 +43,8 @@ type outside struct {
 	secureAPI *http.Client
 }
 
-func (cmd *doctorCmd) run(a *app, out outside) error {
-	report, err := cmd.examine(a, out)
+func (cmd *doctorCmd) run(a *app, seams doctorSeams) error {
+	report, err := cmd.examine(a, seams)
 	if err != nil {
 		return err
 	}
@@ -61,13 +61,13 @@ func (cmd *doctorCmd) run(a *app, out outside) error {
 	return nil
 }
 
-func (cmd *doctorCmd) examine(a *app, out outside) (doctor.Report, error) {
+func (cmd *doctorCmd) examine(a *app, seams doctorSeams) (doctor.Report, error) {
 	path := a.configPath()
 	cfg, err := loadConfig(path, a.environ)
 	if err != nil {
 		return doctor.Unreadable(strings.Split(err.Error(), "\n")), nil
 	}
-	x := &examination{a: a, cfg: cfg, outside: out, path: path}
+	x := &examination{a: a, cfg: cfg, doctorSeams: seams, path: path}
 	if x.now == nil {
 		x.now = time.Now
 	}
@@ -110,7 +110,7 @@ type examination struct {
 	a    *app
 	cfg  *Config
 	path string
-	outside
+	doctorSeams
 }
 
 // checks lists everything that is asked.

@@ -1,0 +1,11 @@
+package main
+
+import "testing"
+
+// TestDoctorContent: in a world in order there is nothing to complain of.
+func TestDoctorContent(t *testing.T) {
+	r, text, status := newClinic(t).examine()
+	if p := r.problems(); len(p) > 0 || status != 0 || r.Verdict != "ok" {
+		t.Errorf("status %d, found %q: %s", status, p, text)
+	}
+}
