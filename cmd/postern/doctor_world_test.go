@@ -77,7 +77,9 @@ func newClinic(t *testing.T) *clinic {
 	t.Cleanup(func() { _ = c.dns.Close() })
 	c.mail, err = mailgun.New(mailgun.Config{
 		Domains: []string{clinicDomain}, Seed: 1, Manual: true, TempDir: dir, Lookup: c.dns.Lookup,
-		Publish: func(r mailgun.DNSRecord) { _ = c.dns.Put(dns.Record{Name: r.Name, Type: r.Type, Data: r.Value, Priority: r.Priority}) },
+		Publish: func(r mailgun.DNSRecord) {
+			_ = c.dns.Put(dns.Record{Name: r.Name, Type: r.Type, Data: r.Value, Priority: r.Priority})
+		},
 	})
 	must(err)
 	t.Cleanup(func() { _ = c.mail.Close() })
@@ -225,7 +227,7 @@ func (c *clinic) records() {
 	for _, r := range c.mail.DNSRecords(clinicDomain) {
 		c.put(r.Type, r.Name, r.Value, r.Priority)
 	}
-	c.put("TXT", "_dmarc."+clinicDomain, "v=DMARC1; p=none; rua=mailto:dmarc@example.com", 0)
+	c.put("TXT", "_dmarc."+clinicDomain, "v=DMARC1; p=none", 0)
 }
 
 func (c *clinic) put(kind, name, data string, priority ...int) {

@@ -225,7 +225,7 @@ func (x *zoneExam) dmarc(ctx context.Context) []postern.Finding {
 		}
 	}
 	for _, address := range r.Record.Aggregate {
-		if ok, err := policy.ReportsWelcome(ctx, x.Lookup.View(), r.At[strings.Index(r.At, ".")+1:], address); err == nil && !ok {
+		if ok, err := policy.ReportsWelcome(ctx, x.Lookup.View(), strings.TrimPrefix(r.At, "_dmarc."), address); err == nil && !ok {
 			_, other, _ := strings.Cut(address, "@")
 			f := Found("DNS-DMARC-REPORTS", "reports are to go to %s, which does not say that it takes them", other)
 			out = append(out, mend(f, "At %s, make: TXT %s._report._dmarc.%s -> v=DMARC1", other, x.Domain, other))
