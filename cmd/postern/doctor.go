@@ -295,9 +295,8 @@ func (x *examination) mailgun() (*mailgun.Examiner, error) {
 	if !ok {
 		return nil, errors.New("not Mailgun")
 	}
-	base := strings.TrimRight(x.cfg.PublicURL, "/") + "/hooks/" + providers()[0].name
 	return client.Examiner(mailgun.Exam{
-		InboundURL: base + "/inbound/mime", EventsURL: base + "/events", Reply: x.replyAddress(), OtherAPIURL: x.otherAPI, People: x.people,
+		InboundURL: x.hook(providers()[0].name + "/inbound/mime"), EventsURL: x.hook(providers()[0].name + "/events"), Reply: x.replyAddress(), OtherAPIURL: x.otherAPI, People: x.people,
 	}), nil
 }
 
@@ -310,7 +309,15 @@ func (x *examination) sendbird() (*sendbird.Examiner, error) {
 	if !ok {
 		return nil, errors.New("not Sendbird")
 	}
-	return client.Examiner(sendbird.Exam{HookURL: strings.TrimRight(x.cfg.PublicURL, "/") + "/hooks/" + platforms()[0].name}), nil
+	return client.Examiner(sendbird.Exam{HookURL: x.hook(platforms()[0].name)}), nil
+}
+
+// hook is the public address of a webhook, "" if there is none.
+func (x *examination) hook(path string) string {
+	if x.cfg.PublicURL == "" {
+		return ""
+	}
+	return strings.TrimRight(x.cfg.PublicURL, "/") + "/hooks/" + path
 }
 
 // people are those whom the gateway writes to, by address.

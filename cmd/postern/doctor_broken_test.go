@@ -27,6 +27,9 @@ func TestBroken(t *testing.T) {
 			}
 			c.silent(text)
 			for _, f := range r.Findings {
+				if s, _, _ := doctor.Entry(f.Code); s == nil {
+					t.Errorf("%s is not in the table", f.Code)
+				}
 				bad := f.Health == "warning" || f.Health == "failure"
 				if bad || testing.Verbose() {
 					t.Logf("%-8s %s: %s => %s", f.Health, f.Code, f.Evidence, f.Remedy)
@@ -42,6 +45,15 @@ func TestBroken(t *testing.T) {
 				c.mend(b)
 			}
 		})
+	}
+}
+
+// TestRegionContradicts: the one case that would call the true Mailgun.
+func TestRegionContradicts(t *testing.T) {
+	s := doctor.Settings{Region: "us", APIURL: "https://api.eu.mailgun.net/", Regions: map[string]string{"us": "https://api.mailgun.net", "eu": "https://api.eu.mailgun.net"}}
+	r := doctor.Examine(t.Context(), s.Checks(), nil)
+	if len(r.Findings) == 0 || r.Findings[0].Code != "CONFIG-REGION" || r.Status() != 2 {
+		t.Errorf("%+v", r.Findings)
 	}
 }
 
@@ -71,7 +83,7 @@ func TestEveryCodeIsProvoked(t *testing.T) {
 			}
 		}
 	}
-	for _, code := range tripCodes() {
+	for _, code := range append(tripCodes(), "CONFIG-REGION") { // TestRoundTrip, TestRegionContradicts
 		provoked[code] = true
 	}
 	for _, g := range doctor.Catalogue() {

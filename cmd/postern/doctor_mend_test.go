@@ -38,8 +38,12 @@ func (c *clinic) mend(b broken) {
 	}
 }
 
-// kept tells whether a record is there still; of an SPF record its terms.
+// kept tells whether a record is there still; of an SPF record its terms. A key of the
+// provider's own name may be replaced: it is nobody else's.
 func kept(r dns.Record, after []dns.Record) bool {
+	if strings.HasSuffix(r.Name, "._domainkey."+clinicDomain) {
+		return true
+	}
 	return slices.ContainsFunc(after, func(o dns.Record) bool {
 		if o.Name != r.Name || o.Type != r.Type {
 			return false

@@ -90,7 +90,7 @@ func newClinic(t *testing.T) *clinic {
 	c.mailURL = c.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.mailHandler.ServeHTTP(w, r) }))
 	c.chatURL = c.serve(c.chat.Handler())
 	c.configure(dir)
-	c.mg("PUT", "/v4/domains/"+clinicDomain, url.Values{"dkim_key_size": {"2048"}})
+	c.mg("PUT", "/v4/domains/"+clinicDomain, url.Values{"dkim_key_size": {"2048"}, "spam_action": {"tag"}})
 	c.mg("PUT", "/v3/domains/"+clinicDomain+"/tracking/open", url.Values{"active": {"yes"}})
 	c.hooks()
 	c.records()

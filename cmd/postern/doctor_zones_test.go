@@ -77,9 +77,10 @@ func brokenZones() []broken {
 			c.put("A", "www.example.com", "203.0.113.20")
 		}},
 		{name: "a policy that leads in a circle", codes: codes("DNS-CNAME-LOOP", "DNS-DMARC-NONE"), make: func(c *clinic) {
-			c.dns.Drop("_dmarc."+clinicDomain, "")
-			c.put("CNAME", "_dmarc."+clinicDomain, "x."+clinicDomain)
-			c.put("CNAME", "x."+clinicDomain, "_dmarc."+clinicDomain)
+			for _, pair := range [][2]string{{"_dmarc.", "x."}, {"x.", "_dmarc."}} {
+				from, to := pair[0]+clinicDomain, pair[1]+clinicDomain
+				c.fault(dns.Fault{On: "dns", Action: "answer", Name: from, Answer: []string{from + ". 300 IN CNAME " + to + "."}})
+			}
 		}},
 		{name: "a wildcard", codes: codes("DNS-WILDCARD-ANY"), make: func(c *clinic) { c.put("CNAME", "*.mg.example.com", "parking.example.com") }},
 		{name: "CAA for somebody else", codes: codes("DNS-CAA-DENIES"), make: func(c *clinic) {
@@ -133,7 +134,7 @@ func brokenRecords() []broken {
 		{name: "no SPF", codes: codes("DNS-SPF-NONE"), mends: true, make: func(c *clinic) { c.swap("TXT", clinicDomain, "some-verification=1") }},
 		{name: "two SPF", codes: codes("DNS-SPF-TWO"), make: func(c *clinic) { c.put("TXT", clinicDomain, "v=spf1 include:_spf.google.com -all") }},
 		{name: "SPF of others", codes: codes("DNS-SPF-PROVIDER"), mends: true, make: spf("v=spf1 include:_spf.google.com ~all")},
-		{name: "SPF by a record between", codes: codes("DNS-TRACK-NONE"), mends: true, make: func(c *clinic) { // that is in order; something else has to be wrong
+		{name: "SPF by a record between", codes: codes("DNS-TRACK-NONE"), mends: true, left: codes("MAILGUN-RECORDS"), make: func(c *clinic) { // that is in order, though the emulated Mailgun looks for the word only; something else has to be wrong
 			c.swap("TXT", clinicDomain, "v=spf1 include:dc-1._spfm.mg.example.com ~all")
 			c.put("TXT", "dc-1._spfm.mg.example.com", "v=spf1 include:mailgun.org ~all")
 			name, _ := c.wanted("CNAME", "email.")

@@ -17,7 +17,7 @@ import (
 
 // Exam says what Examine holds the application to.
 type Exam struct {
-	HookURL string // where events should be posted
+	HookURL string // where events should be posted; "" = not known
 }
 
 // Examiner looks at the application. It satisfies setup.Examiner.
@@ -169,6 +169,8 @@ func (x *Examiner) hook(a asked) []postern.Finding {
 	}
 	h := s.Webhook
 	switch {
+	case x.exam.HookURL == "":
+		return []postern.Finding{find(postern.Skipped, "SENDBIRD-HOOK", "public_url is not set")}
 	case h.URL == "":
 		return []postern.Finding{find(postern.Failure, "SENDBIRD-HOOK-NONE", "the application posts its events nowhere")}
 	case h.URL != x.exam.HookURL:

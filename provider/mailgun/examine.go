@@ -13,7 +13,7 @@ import (
 
 // Exam says what Examine holds the account to.
 type Exam struct {
-	// InboundURL takes the raw mail of our route, EventsURL the events.
+	// InboundURL takes the raw mail of our route, EventsURL the events; "" = not known.
 	InboundURL, EventsURL string
 	// Reply is an address as those that answers go to.
 	Reply string
@@ -105,8 +105,11 @@ type asked struct {
 }
 
 func (a asked) why() string {
-	if a.status == 0 {
+	switch {
+	case a.status == 0:
 		return a.err.Error()
+	case a.status < 400:
+		return fmt.Sprintf("%d, but not as its API does", a.status)
 	}
 	return fmt.Sprintf("%d %s", a.status, (&answer{body: a.body}).anonymous())
 }
@@ -204,7 +207,7 @@ func (x *Examiner) sending(ctx context.Context, known bool) []postern.Finding {
 	}
 	s := x.sends(ctx, key)
 	switch status := s.asked.status; {
-	case status == 0 || status >= 500 || status == http.StatusTooManyRequests:
+	case status < 400 || status >= 500 || status == http.StatusTooManyRequests:
 		return []postern.Finding{skip("MAILGUN-SENDING", "Mailgun does not say: %s", s.asked.why())}
 	case !s.good && !known && status == http.StatusUnauthorized && x.exam.OtherAPIURL != "" && x.sendsElsewhere(ctx, key):
 		return []postern.Finding{fail("MAILGUN-REGION", "%s sends for %s in the other region", name, x.c.cfg.Domain)}

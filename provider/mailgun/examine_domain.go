@@ -102,8 +102,11 @@ func (x *Examiner) domain(d examDomain) []postern.Finding {
 	if d.Domain.Type == "sandbox" || strings.HasPrefix(name, "sandbox") && strings.HasSuffix(name, ".mailgun.org") {
 		out = append(out, warn("MAILGUN-TRIAL", "%s is a domain for trying Mailgun", name))
 	}
-	if d.Domain.SpamAction == "block" {
+	switch d.Domain.SpamAction {
+	case "block":
 		out = append(out, warn("MAILGUN-SPAM-BLOCK", "spam_action of %s is block", name))
+	case "disabled":
+		out = append(out, warn("MAILGUN-SPAM-OFF", "spam_action of %s is disabled", name))
 	}
 	out = append(out, x.records(d)...)
 	if len(out) == 0 {

@@ -42,6 +42,9 @@ func (r examRoute) String() string {
 // route asks what becomes of a mail to one of our addresses. Routes are the account's:
 // others' may catch it first.
 func (x *Examiner) route(ctx context.Context) []postern.Finding {
+	if x.exam.InboundURL == "" {
+		return []postern.Finding{skip("MAILGUN-ROUTE", "public_url is not set")}
+	}
 	all, err := x.routes(ctx)
 	if err != nil {
 		return []postern.Finding{skip("MAILGUN-ROUTE", "%v", err)}
@@ -115,6 +118,9 @@ const mostHookURLs = 3 // per event
 // hooks asks whether the events that we act on come to us, by the domain's list or the
 // account's.
 func (x *Examiner) hooks(ctx context.Context) []postern.Finding {
+	if x.exam.EventsURL == "" {
+		return []postern.Finding{skip("MAILGUN-HOOK", "public_url is not set")}
+	}
 	have, err := x.hookURLs(ctx)
 	if err != nil {
 		return []postern.Finding{skip("MAILGUN-HOOK", "%v", err)}

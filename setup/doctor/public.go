@@ -303,6 +303,11 @@ func (v *visitor) do(req *http.Request) (answered, error) {
 // bodies asks whether bodies come through whole: proxies refuse, or cut, what is longer
 // than they were told (nginx: 1 MB).
 func (v *visitor) bodies(ctx context.Context) []postern.Finding {
+	nonce := seal.NewID(v.Now())
+	a, err := v.get(ctx, v.URL+Path+nonce)
+	if word, ok := v.Keys.OpenText(purposeAnswer, a.body); err != nil || !ok || word != nonce {
+		return []postern.Finding{Skip("URL-BODY", "it is not this gateway that answers; see URL-GATEWAY")}
+	}
 	for _, size := range []int64{v.SmallBody, v.LargeBody} {
 		code, past := "URL-BODY-SMALL", "not even a short mail with one picture"
 		if size == v.LargeBody {
@@ -330,8 +335,6 @@ func (v *visitor) body(ctx context.Context, code, past string, size int64) (post
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return Skip("URL-BODY", "%s could not be sent in time: this line is too slow for the question", megabytes(size)), false
-	case err != nil && v.silent(ctx):
-		return Skip("URL-BODY", "nothing answers at %s", v.URL), false
 	case err != nil:
 		// A proxy that refuses a body may hang up while it is still being sent.
 		return mend(Found(code, "the connection broke while %s were sent: %s", megabytes(size), plain(err)), bodyRemedy, past), false
@@ -351,12 +354,6 @@ func (v *visitor) body(ctx context.Context, code, past string, size int64) (post
 }
 
 const bodyRemedy = "Raise the proxy's limit for bodies to 40 MB (nginx: client_max_body_size 40m; Apache: LimitRequestBody 41943040); as it is, %s can come in."
-
-// silent tells whether nobody answers even a short question.
-func (v *visitor) silent(ctx context.Context) bool {
-	_, err := v.get(ctx, v.URL+"/healthz")
-	return err != nil
-}
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
