@@ -41,8 +41,8 @@ func TestGenerated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for f := range reflect.TypeFor[sandbox.Addresses]().Fields() {
-		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); !strings.Contains(string(b), "`"+key+"`") {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[sandbox.Addresses]()) {
+		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); !f.Anonymous && !strings.Contains(string(b), "`"+key+"`") {
 			t.Errorf("%s says nothing of the key %q", page, key)
 		}
 	}

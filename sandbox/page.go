@@ -22,7 +22,7 @@ func (w *World) ServePage() error {
 	p, err := page.New(page.Config{
 		Chat: w.Chat, Mail: w.Mail, Boxes: w.People,
 		Gateway: w.Gateway, AdminToken: w.AdminToken,
-		Facts: w.facts, Reset: w.Reset, Client: w.client, Logger: w.cfg.Logger,
+		Facts: w.facts, Reset: w.Reset, Kill: w.Kill, Client: w.client, Logger: w.cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -60,6 +60,9 @@ func (w *World) Reset(ctx context.Context) error {
 	}
 	if err := w.openChannel(ctx); err != nil {
 		return err
+	}
+	if w.cfg.Unset { // whoever sets the gateway up tells it of the people
+		return nil
 	}
 	err := w.Introduce(ctx)
 	for _, p := range Cast() {

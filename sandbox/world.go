@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postern-chat/postern/sandbox/dns"
 	"github.com/postern-chat/postern/sandbox/mailbox"
 	"github.com/postern-chat/postern/sandbox/mailgun"
 	"github.com/postern-chat/postern/sandbox/sendbird"
@@ -40,6 +41,12 @@ type Config struct {
 	Hooks Hooks
 	// Domain is the one that mail is sent from; default mg.postern.example.
 	Domain string
+	// DNS is who keeps the domain's zone: "godaddy" (default), "cloudflare" or "rfc2136".
+	DNS string
+	// Unset leaves everything undone that somebody does to make a gateway work: Sendbird
+	// posts nothing, Mailgun does not know the domain and has no routes and webhooks, and
+	// the zone has none of its records. Hooks are for Connect then.
+	Unset bool
 	// Empty leaves out the people and the channel of the story.
 	Empty  bool
 	Logger *slog.Logger
@@ -86,6 +93,8 @@ type Addresses struct {
 	AdminToken  string `json:"admin_token,omitempty"` // of the gateway
 	Channel     string `json:"channel,omitempty"`     // of the story
 	Seed        int64  `json:"seed"`
+	DNS
+	Config string `json:"config,omitempty"` // the file for a gateway that is still to be set up
 }
 
 // defaultDomain is reserved for examples (RFC 2606): nothing of the sandbox can reach
@@ -98,9 +107,13 @@ type World struct {
 	Chat   *sendbird.Server
 	Mail   *mailgun.Server
 	People *mailbox.Server
+	Names  *dns.Server
 	// Quiet is the gateway's quiet window, for a hint on the page: 2 s unless set
 	// before ServePage.
 	Quiet time.Duration
+	// Kill kills the gateway, which is started again: for a button of the page. Nil: there
+	// is none. To be set before ServePage.
+	Kill func() error
 
 	cfg     Config
 	client  *http.Client
@@ -122,7 +135,9 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	if cfg.Seed == 0 {
 		cfg.Seed = time.Now().UnixNano() & 0x7fffffff
 	}
-	cfg.Hooks = cfg.Hooks.below(cfg.GatewayURL)
+	if !cfg.Unset {
+		cfg.Hooks = cfg.Hooks.below(cfg.GatewayURL)
+	}
 	w = &World{cfg: cfg, client: &http.Client{Timeout: 30 * time.Second}, Quiet: 2 * time.Second}
 	defer func() {
 		if err != nil {
@@ -133,11 +148,16 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	if err := w.startChat(); err != nil {
 		return w, err
 	}
+	if err := w.startDNS(); err != nil {
+		return w, err
+	}
 	if err := w.startMail(); err != nil {
 		return w, err
 	}
-	if err := w.Connect(cfg.Hooks); err != nil {
-		return w, err
+	if !cfg.Unset {
+		if err := errors.Join(w.enterRecords(), w.Connect(cfg.Hooks)); err != nil {
+			return w, err
+		}
 	}
 	if w.page, err = w.listen(cfg.PageAddr); err != nil {
 		return w, err
@@ -185,10 +205,11 @@ func (w *World) Connect(h Hooks) error {
 func chatHook(to string) sendbird.Webhook { return sendbird.Webhook{URL: to, IncludeMembers: true} }
 
 func (w *World) startChat() error {
-	chat, err := sendbird.New(sendbird.Config{
-		Seed: w.cfg.Seed, Logger: w.cfg.Logger,
-		Webhook: chatHook(w.cfg.Hooks.Sendbird), // here, so that a reset goes back to it
-	})
+	cfg := sendbird.Config{Seed: w.cfg.Seed, Logger: w.cfg.Logger}
+	if !w.cfg.Unset {
+		cfg.Webhook = chatHook(w.cfg.Hooks.Sendbird) // here, so that a reset goes back to it
+	}
+	chat, err := sendbird.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -211,9 +232,13 @@ func (w *World) startMail() error {
 	w.Mailgun = "http://" + ln.Addr().String()
 	w.MailgunAPI = w.Mailgun
 	w.SendingKey, w.AccountKey, w.SigningKey = "key-sandbox-sending", "key-sandbox-account", "key-sandbox-signing"
+	domains := []string{w.Domain}
+	if w.cfg.Unset {
+		domains = nil
+	}
 	var boxes *mailbox.Server
 	w.Mail, err = mailgun.New(mailgun.Config{
-		Domains: []string{w.Domain}, AccountKey: w.AccountKey, SendingKey: w.SendingKey, SigningKey: w.SigningKey,
+		Domains: domains, SendingDomain: w.Domain, Lookup: w.lookUp, Publish: w.publish, AccountKey: w.AccountKey, SendingKey: w.SendingKey, SigningKey: w.SigningKey,
 		Seed: uint64(w.cfg.Seed), PublicURL: w.Mailgun, Logger: w.cfg.Logger, Timing: mailgun.Timing{Compress: 60},
 		Deliver: func(ctx context.Context, from, to string, raw io.Reader) error {
 			return boxes.Deliver(ctx, from, to, raw)

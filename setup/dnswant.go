@@ -245,29 +245,38 @@ func show(records []postern.DNSRecord) string {
 	return strings.Join(all, ", ")
 }
 
-// unseen tells which values of one type a server does not show yet, or still shows.
+// unseen tells which values of one type some servers do not show yet, or still show.
 // Servers that do not answer do not count.
 func (e edit) unseen(kind string, a *lookup.Answers) []string {
 	var missing []string
-	for _, s := range a.Servers {
-		if !s.Status.Known() {
-			continue
-		}
-		has := func(r postern.DNSRecord) bool {
-			return slices.ContainsFunc(s.Records, r.Same) ||
-				kind == "CNAME" && slices.ContainsFunc(s.Aliases, func(t string) bool { return plain(t) == plain(r.Value) })
-		}
-		for _, r := range e.Add {
-			if r.Type == kind && !has(r) {
-				missing = append(missing, kind+" "+e.Name+" at "+s.Server)
+	look := func(records []postern.DNSRecord, there bool, mark string) {
+		var at []string
+		known, lacking := 0, false
+		for _, s := range a.Servers {
+			if !s.Status.Known() {
+				continue
+			}
+			known++
+			if slices.ContainsFunc(records, func(r postern.DNSRecord) bool { return r.Type == kind && shows(s, r) != there }) {
+				at, lacking = append(at, s.Server), true
 			}
 		}
-		for _, r := range e.Remove {
-			if r.Type == kind && has(r) {
-				missing = append(missing, kind+" "+e.Name+" (the old value) at "+s.Server)
-			}
+		if !lacking {
+			return
 		}
+		text := kind + " " + e.Name + mark
+		if len(at) < known {
+			text += " at " + strings.Join(at, ", ")
+		}
+		missing = append(missing, text)
 	}
-	slices.Sort(missing)
-	return slices.Compact(missing)
+	look(e.Add, true, "")
+	look(e.Remove, false, " (the old value)")
+	return missing
+}
+
+// shows tells whether a server has a value.
+func shows(s lookup.Answer, r postern.DNSRecord) bool {
+	return slices.ContainsFunc(s.Records, r.Same) ||
+		r.Type == "CNAME" && slices.ContainsFunc(s.Aliases, func(t string) bool { return plain(t) == plain(r.Value) })
 }

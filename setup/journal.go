@@ -61,6 +61,9 @@ func OpenJournal(path string, now func() time.Time) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := lock(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is in use: another setup is running", path), f.Close())
+	}
 	j := &Journal{f: f, now: now, gone: map[int]bool{}, done: map[int]bool{}}
 	if err := j.load(path); err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -22,10 +22,15 @@ type Screen struct {
 
 	last  string // progress shown
 	shown bool
+	begun bool // something was printed
 }
 
 // Plan shows a plan, a group for each service, and what it comes to.
 func (s *Screen) Plan(p Plan) {
+	if s.begun {
+		_, _ = io.WriteString(s.Out, "\n")
+	}
+	s.begun = true
 	_, _ = io.WriteString(s.Out, p.Text())
 }
 
@@ -45,11 +50,14 @@ func (s *Screen) Progress(line string) {
 	case s.Live && line != "":
 		_, _ = io.WriteString(s.Notes, "\r\x1b[K"+line+" ...")
 		s.shown = true
-	case !s.Live && line != "" && line != s.last && strings.Contains(line, ": ") && strings.Contains(line, " yet: "):
+	case !s.Live && line != s.last && strings.Contains(line, waitMark):
 		_, _ = fmt.Fprintln(s.Notes, "waiting: "+line)
 		s.last = line
 	}
 }
+
+// waitMark is in every line on something that is waited for.
+const waitMark = " yet: "
 
 // Done tells of a change that was tried.
 func (s *Screen) Done(part string, c postern.Change, err error) {
@@ -99,7 +107,7 @@ func (p Plan) Sum() string {
 
 const (
 	widestTitle = 44
-	widestValue = 100
+	widestValue = 170
 	widestPair  = 70
 )
 

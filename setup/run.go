@@ -371,12 +371,13 @@ func (x *run) until(ctx context.Context, what string, look func(context.Context)
 			x.cfg.Talk.Progress("")
 			return true, nil
 		}
-		if left := end.Sub(x.cfg.Now()); left <= 0 {
+		left := end.Sub(x.cfg.Now())
+		if left <= 0 {
 			x.out.Waiting = missing
 			return false, nil
 		}
 		x.cfg.Talk.Progress(what + ": " + strings.Join(missing, "; "))
-		if !sleep(ctx, max(pause, postern.RetryAfter(err))) {
+		if !sleep(ctx, min(left, max(pause, postern.RetryAfter(err)))) {
 			return false, ctx.Err()
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // people's time zones, also where the system has none, as in an image from scratch
 
 	"github.com/alecthomas/kong"
 )
@@ -46,6 +47,8 @@ type cli struct {
 	Explain explainCmd `cmd:"" help:"Tell what happened to an event, a message or a delivery, and why."`
 	Doctor  doctorCmd  `cmd:"" help:"Find what is wrong with the set-up, and say how to mend it. Exit status: 0 in order, 1 warnings, 2 failures."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	SandboxGateway sandboxGatewayCmd `cmd:"" hidden:""`
 
 	Replay replayCmd `cmd:"" hidden:""`
 }

@@ -22,15 +22,29 @@ func TestMain(m *testing.M) {
 //
 //	status N postern ARGS...   run the program and want this exit status
 //	mode FILE OCTAL            want these permissions
+//	world HOST                 start an outside, configured by the environment; its zone is at HOST
+//	put TYPE NAME VALUE [PRIO] put a record into its zone
+//	enter                      put into its zone what Mailgun wants there
+//	zone FILE                  write what is in its zone
+//	state FILE                 write all that a set-up can touch
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
+		Setup: func(env *testscript.Env) error {
+			env.Values[worldKey{}] = new(*outside)
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"mode":   scriptMode,
 			"status": scriptStatus,
+			"world":  scriptWorld,
+			"put":    scriptPut,
+			"enter":  scriptEnter,
+			"zone":   scriptZone,
+			"state":  scriptState,
 		},
 	})
 }

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 type serveCmd struct{}
 
@@ -10,19 +13,24 @@ func (serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	return serve(a.ctx, a, cfg)
+}
+
+// serve runs the gateway until ctx ends.
+func serve(ctx context.Context, a *app, cfg *Config) error {
 	log := newLogger(a.stderr, cfg.Log)
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
-	g, err := newGateway(a.ctx, cfg, log)
+	g, err := newGateway(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer g.Close()
-	ln, err := g.front.Listen(a.ctx, cfg.Listen)
+	ln, err := g.front.Listen(ctx, cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen (POSTERN_LISTEN) %s cannot be listened on: %w", cfg.Listen, err)
 	}
 	log.Info("postern serves", "listen", ln.Addr().String(), "tls", cfg.TLS.Mode, "public_url", cfg.PublicURL, "domain", cfg.Mailgun.Domain, "version", versionLine())
-	return g.Serve(a.ctx, ln)
+	return g.Serve(ctx, ln)
 }

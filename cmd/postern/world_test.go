@@ -46,7 +46,7 @@ func newWorld(t *testing.T, env ...string) *world {
 	}
 	w := &world{World: out, t: t, addr: ln.Addr().String()}
 	a := &app{ctx: t.Context(), environ: append([]string{"POSTERN_NOTIFY_DELAY=0s", "POSTERN_RECEIPTS_HUMAN_AFTER=0s"}, env...)}
-	if w.cfg, err = a.sandboxConfig(out, t.TempDir()); err != nil {
+	if w.cfg, _, err = a.sandboxConfig(out, t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	w.start(ln)

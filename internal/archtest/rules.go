@@ -18,7 +18,7 @@ var sql = []string{"database/sql", "database/sql/*", "github.com/jackc/*", "mode
 const leaves = "internal/*"
 
 // testHelpers may be imported by tests only, and by suites for tests.
-var testHelpers = []string{"internal/pgtest", "internal/archtest", "store/storetest", "dns/hosttest", "*test"}
+var testHelpers = []string{"internal/pgtest", "internal/dnstest", "internal/archtest", "store/storetest", "dns/hosttest", "*test"}
 
 // rules are the walls of the house, inside first.
 var rules = []rule{
@@ -40,6 +40,10 @@ var rules = []rule{
 	},
 	{
 		pkg: "internal/pgtest",
+		why: "a helper of tests must not depend on what is tested",
+	},
+	{
+		pkg: "internal/dnstest",
 		why: "a helper of tests must not depend on what is tested",
 	},
 	{
@@ -139,6 +143,10 @@ var rules = []rule{
 	{
 		pkg: "tests/*", tests: []string{"internal/pgtest"},
 		why: "looks at the program from outside only",
+	},
+	{
+		pkg: "deploy",
+		why: "files for others' programs, and a test that has these read them",
 	},
 	{
 		pkg: "examples/*", tests: []string{"sandbox", "sandbox/*"},

@@ -60,8 +60,8 @@ func (s *Setup) domainChange(ctx context.Context, d *domainAnswer, err error) (p
 		if d.Domain.State == "disabled" {
 			c.Sign, c.Want, c.Why = postern.Conflict, "active", "Mailgun has disabled the domain: its support can say why"
 		}
-		if d.Domain.Type == "sandbox" {
-			c.Why = "a sandbox domain: it sends to five authorised recipients only"
+		if d.Domain.Type != "" && d.Domain.Type != "custom" {
+			c.Why = "a domain of Mailgun's own, for trying (" + d.Domain.Type + "): it sends to a few authorised recipients only"
 		}
 		return c, nil
 	}

@@ -65,9 +65,9 @@ type Switches struct {
 	// EventDisorder, those of opens and clicks in half of that: they overtake.
 	EventDelaySeconds float64 `json:"event_delay_seconds"`
 	EventDisorder     bool    `json:"event_disorder"`
-	LostAnswers    float64 `json:"lost_answers"` // send accepted, answered 500
-	BounceChance   float64 `json:"bounce_chance"`
-	DeferChance    float64 `json:"defer_chance"`
+	LostAnswers       float64 `json:"lost_answers"` // send accepted, answered 500
+	BounceChance      float64 `json:"bounce_chance"`
+	DeferChance       float64 `json:"defer_chance"`
 	// Oddities by name, see Oddities.
 	Oddities map[string]bool `json:"oddities"`
 }

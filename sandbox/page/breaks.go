@@ -15,6 +15,7 @@ type Breaks struct {
 	SendbirdSlow bool `json:"sendbird_slow"` // every call to Sendbird takes three seconds
 	Twice        bool `json:"twice"`         // every webhook comes twice
 	Lost         bool `json:"lost"`          // no webhook comes
+	Late         bool `json:"late"`          // Mailgun's come late, of opens before those of deliveries
 }
 
 // breaks are the switches and the rules behind them. Guarded by Page.mu.
@@ -23,7 +24,10 @@ type breaks struct {
 	slow, twice, lost int64 // faults of the Sendbird emulator; 0: none
 }
 
-const slowMillis = 3000
+const (
+	slowMillis  = 3000
+	lateSeconds = 8
+)
 
 func (p *Page) getBreaks(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
@@ -74,7 +78,10 @@ func (p *Page) setBreaks(want Breaks) error {
 		})
 	}
 	p.cfg.Mail.SetSwitches(func(sw *mailgun.Switches) {
-		sw.Down, sw.DuplicatePosts, sw.DropPosts = 0, 0, 0
+		sw.Down, sw.DuplicatePosts, sw.DropPosts, sw.EventDelaySeconds, sw.EventDisorder = 0, 0, 0, 0, false
+		if want.Late {
+			sw.EventDelaySeconds, sw.EventDisorder = lateSeconds, true
+		}
 		if want.MailgunDown {
 			sw.Down = http.StatusServiceUnavailable
 		}

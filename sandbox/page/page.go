@@ -48,7 +48,9 @@ type Config struct {
 	// Facts are asked for at each load; they may change with Reset.
 	Facts func() Facts
 	// Reset starts the story over. It may block; nil: there is no such button.
-	Reset  func(context.Context) error
+	Reset func(context.Context) error
+	// Kill kills the gateway, which somebody starts again; nil: there is no such button.
+	Kill   func() error
 	Client *http.Client
 	Logger *slog.Logger
 }
@@ -69,6 +71,7 @@ type Page struct {
 	paused   bool
 	changed  chan struct{} // closed and replaced whenever story changes
 	breaks   breaks
+	killed   bool // by the page, and not seen alive since
 }
 
 // New starts to follow what happens, from now on.
@@ -111,6 +114,7 @@ func (p *Page) Handler() http.Handler {
 		"GET /api/breaks":             p.getBreaks,
 		"PUT /api/breaks":             p.putBreaks,
 		"POST /api/reset":             p.postReset,
+		"POST /api/kill":              p.postKill,
 		"GET /api/held":               p.gateway("/api/v1/held"),
 		"POST /api/held/{id}/release": p.gateway("/api/v1/held/{id}/release"),
 		"POST /api/held/{id}/discard": p.gateway("/api/v1/held/{id}/discard"),
@@ -150,9 +154,11 @@ func (p *Page) getWorld(w http.ResponseWriter, _ *http.Request) {
 		Facts
 		Boot     string   `json:"boot"`
 		Reset    bool     `json:"can_reset"`
+		Kill     bool     `json:"can_kill"`
+		Gateway  string   `json:"gateway"`
 		Programs []string `json:"programs"`
 		Clients  []string `json:"clients"`
-	}{p.cfg.Facts(), p.boot, p.cfg.Reset != nil, texts(mailbox.Programs()), texts(mailbox.Clients())})
+	}{p.cfg.Facts(), p.boot, p.cfg.Reset != nil, p.cfg.Kill != nil, p.cfg.Gateway, texts(mailbox.Programs()), texts(mailbox.Clients())})
 }
 
 func texts[T ~string](list []T) []string {

@@ -12,10 +12,14 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/postern-chat/postern/sandbox/mailbox"
 	"github.com/postern-chat/postern/sandbox/mailgun"
 	"github.com/postern-chat/postern/sandbox/sendbird"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "admin-token-of-the-test"
 
@@ -25,6 +29,13 @@ type gatewayDouble struct {
 	mu    sync.Mutex
 	notes []map[string]any
 	asked []string // method, path and Authorization
+	down  bool
+}
+
+func (g *gatewayDouble) setDown(down bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.down = down
 }
 
 func newGateway(t *testing.T) *gatewayDouble {
@@ -34,6 +45,8 @@ func newGateway(t *testing.T) *gatewayDouble {
 		defer g.mu.Unlock()
 		g.asked = append(g.asked, r.Method+" "+r.URL.EscapedPath()+" "+r.Header.Get("Authorization"))
 		switch {
+		case g.down:
+			w.WriteHeader(http.StatusBadGateway)
 		case r.Header.Get("Authorization") != "Bearer "+secret:
 			refuse(w, http.StatusUnauthorized, "admin token needed")
 		case r.URL.Path == "/api/v1/activity":

@@ -66,6 +66,7 @@ type story struct {
 	chat, mail, boxes, gateway int64
 	// Versions rise when the page should look again.
 	chatVersion, mailVersion, heldVersion int64
+	gate                                  int // whether the gateway answers
 }
 
 const (
@@ -129,8 +130,8 @@ func (p *Page) look(ctx context.Context) {
 		}
 	}
 	notes, err := p.notes(ctx, at.gateway, atOnce)
-	if err != nil && ctx.Err() == nil {
-		p.cfg.Logger.Debug("the gateway tells nothing", "error", err) // it may be restarting
+	if ctx.Err() == nil {
+		p.answers(err == nil)
 	}
 	for _, n := range notes {
 		at.gateway = n.ID
@@ -174,7 +175,7 @@ func (p *Page) touch(change func(*story)) {
 	change(&p.story)
 	after := p.story
 	if before.seq == after.seq && before.cut == after.cut && before.chatVersion == after.chatVersion &&
-		before.mailVersion == after.mailVersion && before.heldVersion == after.heldVersion {
+		before.mailVersion == after.mailVersion && before.heldVersion == after.heldVersion && before.gate == after.gate {
 		return
 	}
 	close(p.changed)
@@ -206,6 +207,12 @@ func (p *Page) fastForward(ctx context.Context) {
 		after := p.story.gateway
 		p.mu.Unlock()
 		notes, err := p.notes(ctx, after, atOnce)
+		p.touch(func(s *story) { // no line about it: so things are from here on
+			s.gate = gateUp
+			if err != nil {
+				s.gate = gateDown
+			}
+		})
 		if err != nil || len(notes) == 0 {
 			return
 		}
@@ -258,6 +265,8 @@ func (p *Page) getLine(w http.ResponseWriter, r *http.Request) {
 		if i := slices.IndexFunc(list, func(h mailbox.Happening) bool { return h.Seq == n }); i >= 0 {
 			found = list[i]
 		}
+	case fromPage:
+		found = p.own(n)
 	case fromGateway:
 		if list, err := p.notes(r.Context(), n-1, 1); err == nil && len(list) == 1 && list[0].ID == n {
 			found = list[0]

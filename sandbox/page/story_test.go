@@ -2,8 +2,10 @@ package page
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -103,10 +105,65 @@ func TestGatewayAway(t *testing.T) {
 	w.gateway.note(w.clock.ms(), "mailed", "", "bob")
 	w.cfg.Gateway = here
 	w.look(t.Context())
+	if have := w.texts(); !slices.Equal(have, []string{"the gateway does not answer", "Ana wrote “Hello”", "the gateway answers", "Mailgun has the mail to Bob"}) {
+		t.Errorf("lines are %q", have)
+	}
+}
+
+// texts are the lines so far, in the order in which they were heard.
+func (w *world) texts() (out []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if n := len(w.story.lines); n != 2 {
-		t.Errorf("%d lines", n)
+	for _, l := range w.story.lines {
+		out = append(out, l.Text)
+	}
+	return out
+}
+
+// TestKill: the page kills, sees the gateway gone and sees it back, and each has a line
+// with something behind it.
+func TestKill(t *testing.T) {
+	w := newWorld(t)
+	if got := w.ask("POST", "/api/kill", ""); got.Code != http.StatusNotFound {
+		t.Errorf("without a hook: %d", got.Code)
+	}
+	kills := 0
+	w.cfg.Kill = func() error {
+		if kills++; kills > 1 {
+			return errors.New("it is down already")
+		}
+		return nil
+	}
+	e := w.stream()
+	wantUp := func(want bool) {
+		t.Helper()
+		var gate struct{ Up bool }
+		if e.next("gateway", &gate); gate.Up != want {
+			t.Errorf("up is %t", gate.Up)
+		}
+	}
+	wantUp(true)
+	if got := w.ask("POST", "/api/kill", ""); got.Code != http.StatusOK {
+		t.Errorf("kill: %d %s", got.Code, got.Body)
+	}
+	if got := w.ask("POST", "/api/kill", ""); got.Code != http.StatusConflict {
+		t.Errorf("twice: %d %s", got.Code, got.Body)
+	}
+	w.gateway.setDown(true)
+	wantUp(false)
+	w.gateway.setDown(false)
+	wantUp(true)
+	if have := w.texts(); !slices.Equal(have, []string{"the gateway was killed in the middle of its work", "the gateway runs again"}) {
+		t.Errorf("lines are %q", have)
+	}
+	w.mu.Lock()
+	n := w.story.lines[0].N
+	w.mu.Unlock()
+	if got := w.ask("GET", "/api/lines/page/"+strconv.FormatInt(n, 10), ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "kill -9") {
+		t.Errorf("behind the line: %d %s", got.Code, got.Body)
+	}
+	if got := w.ask("GET", "/api/lines/page/99999", ""); got.Code != http.StatusNotFound {
+		t.Errorf("a line that is not there: %d", got.Code)
 	}
 }
 
@@ -183,15 +240,20 @@ func TestBreaks(t *testing.T) {
 		got := w.askChat("GET", "/_emulator/faults")
 		return down, twice, lost, got
 	}
-	all := `{"mailgun_down":true,"sendbird_slow":true,"twice":true,"lost":true}`
+	all := `{"mailgun_down":true,"sendbird_slow":true,"twice":true,"lost":true,"late":true}`
 	put(all, 200)
 	put(all, 200) // a second time changes nothing
 	down, twice, lost, faults := state()
 	if down != 503 || twice != 1 || lost != 1 || strings.Count(faults, `"do"`) != 2 || strings.Count(faults, `"delay_ms":3000`) != 1 {
 		t.Errorf("broken: %d %g %g %s", down, twice, lost, faults)
 	}
-	if got := w.ask("GET", "/api/breaks", ""); strings.Count(got.Body.String(), "true") != 4 {
+	if got := w.ask("GET", "/api/breaks", ""); strings.Count(got.Body.String(), "true") != 5 {
 		t.Errorf("the page is told %s", got.Body)
+	}
+	var late float64
+	w.cfg.Mail.SetSwitches(func(sw *mailgun.Switches) { late = sw.EventDelaySeconds })
+	if late != lateSeconds {
+		t.Errorf("late by %g s", late)
 	}
 	put(`{"mailgun_dwon":true}`, 400)
 	put(`{"twice":true}`, 200)

@@ -16,6 +16,7 @@ const beat = 15 * time.Second
 //	cleared {}      : the lines so far belong to a story that was started over
 //	lines   [Line]  : new lines
 //	look    {"chat","mail","held"}: versions; what rose should be fetched again
+//	gateway {"up"}  : whether it answers
 func (p *Page) getStream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
@@ -64,6 +65,11 @@ func tellMore(w http.ResponseWriter, seen, now story, lines []Line) error {
 	}
 	if now.chatVersion != seen.chatVersion || now.mailVersion != seen.mailVersion || now.heldVersion != seen.heldVersion {
 		if err := send(w, "look", map[string]int64{"chat": now.chatVersion, "mail": now.mailVersion, "held": now.heldVersion}); err != nil {
+			return err
+		}
+	}
+	if now.gate != seen.gate {
+		if err := send(w, "gateway", map[string]bool{"up": now.gate == gateUp}); err != nil {
 			return err
 		}
 	}

@@ -120,10 +120,9 @@ func isBudget(err error) bool { return postern.CauseOf(err) == postern.CauseBusy
 func (c *Client) exchange(ctx context.Context, network string, m *dns.Msg, server string) (*dns.Msg, error) {
 	c.mu.Lock()
 	c.asked++
-	over := c.asked > c.cfg.MaxQuestions
 	c.mu.Unlock()
-	if over {
-		return nil, postern.Errorf(postern.Denied, op, "more than %d questions", c.cfg.MaxQuestions).Because(postern.CauseBusy)
+	if err := c.overBudget(); err != nil {
+		return nil, err
 	}
 	client := &dns.Client{Net: strings.TrimSuffix(network, "-again"), Timeout: c.cfg.Timeout, UDPSize: ednsSize}
 	m = m.Copy()
@@ -137,6 +136,16 @@ func (c *Client) exchange(ctx context.Context, network string, m *dns.Msg, serve
 		return nil, errGarbled
 	}
 	return reply, nil
+}
+
+// overBudget fails once more was asked than may be.
+func (c *Client) overBudget() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked > c.cfg.MaxQuestions {
+		return postern.Errorf(postern.Denied, op, "more than %d questions", c.cfg.MaxQuestions).Because(postern.CauseBusy)
+	}
+	return nil
 }
 
 // kindOf reads a type, "MX". Transfers and ANY are no questions of ours.

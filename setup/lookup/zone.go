@@ -34,6 +34,17 @@ func (c *Client) Zone(ctx context.Context, name string) (Zone, error) {
 }
 
 func (c *Client) zone(ctx context.Context, name string) (Zone, error) {
+	z, err := c.findZone(ctx, name)
+	if ctx.Err() != nil {
+		return Zone{}, timeUp(ctx)
+	}
+	if over := c.overBudget(); over != nil {
+		return Zone{}, over // what was found with questions left out is not the whole
+	}
+	return z, err
+}
+
+func (c *Client) findZone(ctx context.Context, name string) (Zone, error) {
 	if z, ok, err := c.pinned(ctx, name); ok || err != nil {
 		return z, err
 	}
@@ -121,9 +132,6 @@ func (c *Client) climb(ctx context.Context, name string) (soa *dns.SOA, trouble 
 func (c *Client) delegation(ctx context.Context, z *Zone) error {
 	if z.Name != "" {
 		soa, _, err := c.climb(ctx, above(z.Name))
-		if err != nil && ctx.Err() != nil {
-			return err
-		}
 		if err == nil {
 			if servers, ok := c.fromParent(ctx, apex(soa.Hdr.Name), z.Name); ok {
 				z.Servers, z.Delegated = servers, true

@@ -137,6 +137,26 @@ function mountSwitches() {
   }));
 }
 
+// --- the gateway
+
+function mountGateway() {
+  $('#kill').hidden = !app.world.can_kill;
+  $('#kill').addEventListener('click', () => tried(async () => {
+    if ($('#kill').getAttribute('aria-disabled') === 'true') return;
+    await api('POST', '/kill');
+    showGateway(false);
+    announce('The gateway was killed');
+  }));
+}
+
+// showGateway says whether it answers. Focus stays on the button.
+function showGateway(up) {
+  $('#kill').setAttribute('aria-disabled', String(!up));
+  $('#kill').textContent = up ? 'Kill the gateway' : 'The gateway is down';
+  document.body.classList.toggle('down', !up);
+  $('#tagline').textContent = up || app.world.can_kill ? 'Nothing leaves this machine.' : `No gateway answers at ${app.world.gateway} yet.`;
+}
+
 // --- the stream
 
 function listen() {
@@ -162,6 +182,7 @@ function listen() {
     if (now.held !== versions.held) lookAtHeld();
     versions = now;
   });
+  s.addEventListener('gateway', (e) => showGateway(JSON.parse(e.data).up));
   s.addEventListener('error', () => { $('#offline').hidden = false; });
 }
 
@@ -174,6 +195,7 @@ async function start() {
   mail.mount();
   feed.mount();
   mountSwitches();
+  mountGateway();
   listen();
   await loadBreaks();
 }
