@@ -39,8 +39,8 @@ lint: ## check form and style: gofmt, go vet, staticcheck
 	go tool -modfile=tools/go.mod staticcheck ./...
 
 .PHONY: generate
-generate: ## write what is made from code: docs/configuration.md, tables of docs/sandbox.md
-	go test ./cmd/postern ./sandbox -run '^TestGenerated$$' -update
+generate: ## write what is made from code: docs/configuration.md, docs/doctor.md, tables of docs/sandbox.md
+	go test ./cmd/postern ./sandbox -run '^TestGenerated' -update
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 10s)

@@ -206,7 +206,11 @@ func (r *Rules) setAside(j store.Job, m *arrived, rule ruling, news *bounceNews)
 }
 
 func (r *Rules) mailNote(m *arrived, what, why, detail string) store.Note {
-	return store.Note{What: what, Why: why, Channel: m.to.Channel, User: m.to.User, Ref: store.EventRef(m.event), Detail: detail}
+	n := store.Note{What: what, Why: why, Channel: m.to.Channel, User: m.to.User, Ref: store.EventRef(m.event), Detail: detail}
+	if m.mail != nil {
+		n.Ref2 = clip(m.mail.MessageID, 200) // so that a mail is found by its own name too
+	}
+	return n
 }
 
 // answersTo finds what was sent to the participant that this mail may answer, the

@@ -28,7 +28,7 @@ func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) err
 	}
 	if !ok {
 		return func(tx *store.Tx) error {
-			if err := tx.Note(store.Note{What: "event ignored", Why: "no such delivery", Ref: store.EventRef(j.Event.ID), Detail: e.Kind.String()}); err != nil {
+			if err := tx.Note(store.Note{What: "event ignored", Why: "no such delivery", Ref: store.EventRef(j.Event.ID), Ref2: clip(e.MessageID, 200), Detail: e.Kind.String()}); err != nil {
 				return err
 			}
 			return tx.Done(j)

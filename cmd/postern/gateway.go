@@ -18,6 +18,7 @@ import (
 	"github.com/postern-chat/postern/keep"
 	"github.com/postern-chat/postern/listen"
 	"github.com/postern-chat/postern/relay"
+	"github.com/postern-chat/postern/setup/doctor"
 	"github.com/postern-chat/postern/store"
 	"github.com/postern-chat/postern/webhook"
 )
@@ -137,6 +138,11 @@ func (g *gateway) route(blobs blob.Store, platform chatPlatform, provider mailPr
 	private.Handle("GET /metrics", g.meters.handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", g.ready)
+	keys, err := seal.Parse(string(g.cfg.Secret))
+	if err != nil {
+		return err
+	}
+	mux.Handle(doctor.Path, doctor.Responder(keys, time.Now))
 	pages.Register(mux)
 	api.Register(private)
 	api.RegisterPages(private)

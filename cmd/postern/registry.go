@@ -69,18 +69,25 @@ func (s shared) Hold(ctx context.Context, call string, until time.Time) error {
 	return s.limits.Hold(ctx, s.service+call, until)
 }
 
+// newSendbird makes the client. No limits: whoever calls a few times need not be paced.
 func newSendbird(c *Config, _ *slog.Logger, o observer, l *store.Limits) (chatPlatform, error) {
+	cfg := sendbirdConfig(c, o)
+	if s := c.Sendbird; l != nil {
+		cfg.Limiter = shared{l, "sendbird/", map[string]float64{http.MethodGet: s.GetRate, http.MethodPost: s.PostRate, http.MethodPut: s.PutRate}}
+	}
+	return sendbird.New(cfg)
+}
+
+func sendbirdConfig(c *Config, o observer) sendbird.Config {
 	s := c.Sendbird
-	return sendbird.New(sendbird.Config{
+	return sendbird.Config{
 		AppID: s.AppID, APIURL: s.APIURL, APIToken: string(s.APIToken), MasterToken: string(s.MasterToken),
 		FileHosts: s.FileHosts, Observe: o,
-		Limiter: shared{l, "sendbird/", map[string]float64{http.MethodGet: s.GetRate, http.MethodPost: s.PostRate, http.MethodPut: s.PutRate}},
-	})
+	}
 }
 
 func newSendbirdSetup(c *Config, replace bool) (setup.Part, error) {
-	s := c.Sendbird
-	client, err := sendbird.New(sendbird.Config{AppID: s.AppID, APIURL: s.APIURL, APIToken: string(s.APIToken), MasterToken: string(s.MasterToken)})
+	client, err := sendbird.New(sendbirdConfig(c, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +110,9 @@ func newMailgunSetup(c *Config, replace bool) (setup.Part, error) {
 
 func newMailgun(c *Config, _ *slog.Logger, o observer, l *store.Limits) (mailProvider, error) {
 	cfg := mailgunConfig(c, o)
-	cfg.Limiter = shared{l, "mailgun/", map[string]float64{"send": c.Mailgun.SendRate}}
+	if l != nil {
+		cfg.Limiter = shared{l, "mailgun/", map[string]float64{"send": c.Mailgun.SendRate}}
+	}
 	return mailgun.New(cfg)
 }
 
