@@ -94,10 +94,12 @@ func TestSandboxSetupPlayed(t *testing.T) {
 				}
 			}
 			say("setup", "--yes")
-			say("people", "import", filepath.Join(filepath.Dir(out.Config), "people.csv"))
+			say("people", "import", out.PeopleCSV)
 			ctx, stop := context.WithCancel(context.Background())
 			served := make(chan int, 1)
-			go func() { served <- run(ctx, []string{"--config", out.Config, "serve"}, nil, io.Discard, io.Discard, nil) }()
+			go func() {
+				served <- run(ctx, []string{"--config", out.Config, "serve"}, nil, io.Discard, io.Discard, nil)
+			}()
 			t.Cleanup(func() {
 				stop()
 				if status := <-served; status != exitOK {
