@@ -148,7 +148,7 @@ func flowLines(m map[string]sample, phpErr error) (out []line) {
 				out = append(out, line{what: "chat to mail, " + what + ", " + db, ours: "not measured: " + errNoPostgres.Error()})
 				continue
 			}
-			mails := fmt.Sprintf("%.0f mails/s", ours.rate)
+			mails := fmt.Sprintf("%.0f mails/s, %v of processor each", ours.rate, ours.cpu.Round(time.Microsecond))
 			if phpErr != nil {
 				out = append(out, line{what: "chat to mail, " + what + ", " + db, ours: mails, beside: "no PHP: " + phpErr.Error()})
 				continue

@@ -170,5 +170,5 @@ func median(vs []float64) float64 {
 		return 0
 	}
 	vs = slices.Sorted(slices.Values(vs))
-	return vs[len(vs)/2]
+	return (vs[(len(vs)-1)/2] + vs[len(vs)/2]) / 2
 }

@@ -14,8 +14,8 @@ import (
 
 // sizeMessages go to so many conversations, each to one recipient.
 const (
-	sizeMessages      = 10_000
-	sizeConversations = 2_000
+	sizeMessages      = 5_000
+	sizeConversations = 1_000
 )
 
 // rowSize: what a message that is mailed leaves in the database, and what it makes the

@@ -33,7 +33,11 @@ var sqlite = dialect{
 
 var postgres = dialect{
 	before: []string{"SET synchronous_commit = off"},
-	after:  []string{"VACUUM ANALYZE"},
+	after: []string{
+		// Conversations were numbered by us.
+		"SELECT setval(pg_get_serial_sequence('conversations', 'id'), (SELECT MAX(id) FROM conversations))",
+		"VACUUM ANALYZE",
+	},
 	columns: `SELECT column_name, data_type, is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO'
 FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1`,
 	series: "WITH s(n) AS (SELECT generate_series(%[1]d::bigint, %[2]d - 1))",
