@@ -475,6 +475,17 @@ func testHeld(t *testing.T, b Backend) {
 	if got := must(s.HeldMail(ctx, mails[0].ID, 10))(t); len(got) != 1 || got[0].Event != 6 {
 		t.Errorf("%+v", got)
 	}
+	waits := func(want int) {
+		t.Helper()
+		got := must(s.WaitingMail(ctx, 0, 10))(t)
+		if len(got) != want || want == 1 && got[0].Event != 5 {
+			t.Errorf("waiting: %+v", got)
+		}
+		if more := must(s.WaitingMail(ctx, h.ID, 10))(t); len(more) != 0 {
+			t.Errorf("waiting after it: %+v", more)
+		}
+	}
+	waits(1)
 	// A failure while it is released leaves it waiting.
 	if _, err := s.Settle(ctx, h.ID, store.HeldReleased, func(*store.Tx, store.Held) error { return errOwn }); err == nil {
 		t.Error("no error")
@@ -503,12 +514,14 @@ func testHeld(t *testing.T, b Backend) {
 	if done.Load() != 1 || also.Load() != 1 || must(s.Pending(ctx, "l"))(t) != 1 {
 		t.Errorf("settled %d times, released %d times", done.Load(), also.Load())
 	}
+	waits(0)
 	if settled := must(s.Settle(ctx, mails[1].ID, store.HeldReleased, nil))(t); settled {
 		t.Error("what was refused was settled")
 	}
 	// Released, but the chat would not have it: it waits again, with the new reason.
 	h.Reason, h.State = "the chat refused it", store.HeldWaiting
 	do(t, s, func(tx *store.Tx) error { return tx.Hold(h) })
+	waits(1)
 	if got := must(s.HeldMail(ctx, 0, 10))(t)[0]; got.State != store.HeldWaiting || got.Reason != h.Reason {
 		t.Errorf("%+v", got)
 	}
