@@ -153,6 +153,16 @@ func (s *Store) HeldMail(ctx context.Context, after int64, limit int) ([]Held, e
 	return collect(rows, scanHeld)
 }
 
+// WaitingMail lists the held mail that nobody decided about yet, after an id, oldest
+// first, at most limit.
+func (s *Store) WaitingMail(ctx context.Context, after int64, limit int) ([]Held, error) {
+	rows, err := s.query(ctx, `SELECT `+heldColumns+` WHERE state = 'held' AND id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanHeld)
+}
+
 // Settle ends the waiting of a held mail; false if it does not wait.
 func (s *Store) Settle(ctx context.Context, id int64, to HeldState, also func(*Tx, Held) error) (ok bool, err error) {
 	err = s.Do(ctx, func(tx *Tx) error {

@@ -196,6 +196,7 @@ CREATE TABLE held (
   state          TEXT NOT NULL,
   held_at        BIGINT NOT NULL
 );
+CREATE INDEX held_waiting ON held (id) WHERE state = 'held';
 
 -- Why something was done, or not: what "explain" reads.
 CREATE TABLE notes (
