@@ -160,7 +160,6 @@ func flowLines(m map[string]sample, phpErr error) (out []line) {
 				theirs := m[fmt.Sprintf("PHP-%d %d", p.children, away)]
 				r := ours.rate / theirs.rate
 				l := line{fmt.Sprintf("chat to mail, %s, %s", what, db), mails, fmt.Sprintf("PHP, %d children: %.0f mails/s", p.children, theirs.rate), fmt.Sprintf("%.2f", r), "", nil}
-				// The bars are for the default database; PostgreSQL is told beside.
 				met := r >= p.bar
 				l.bar, l.met = fmt.Sprintf("%g", p.bar), &met
 				q := float64(ours.p99) / float64(theirs.p99)

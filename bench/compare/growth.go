@@ -75,7 +75,7 @@ func rowGrowth(ctx context.Context, w *world) ([]line, error) {
 	if p, err = w.pair("1h"); err != nil {
 		return out, err
 	}
-	m, err := w.contest(ctx, w.posts("empty", w.target(p.empty.addr, 1), p.empty), w.posts("grown", w.grownTarget(p.grown.addr, 1), p.grown))
+	m, err := w.contest(ctx, w.posts("empty", w.target(p.empty.addr, 1), &p.empty.child), w.posts("grown", w.grownTarget(p.grown.addr, 1), &p.grown.child))
 	if err != nil {
 		return out, err
 	}
@@ -114,7 +114,7 @@ func (w *world) grownFlows(ctx context.Context, p pair) (out []line, err error) 
 		c.empty.name, c.grown.name = "empty", "grown"
 		return w.contest(ctx, c.empty, c.grown)
 	}
-	m, err := compare(two{"", w.posts("", w.target(p.empty.addr, 0), p.empty), w.posts("", w.grownTarget(p.grown.addr, 0), p.grown)})
+	m, err := compare(two{"", w.posts("", w.target(p.empty.addr, 0), &p.empty.child), w.posts("", w.grownTarget(p.grown.addr, 0), &p.grown.child)})
 	if err != nil {
 		return out, err
 	}

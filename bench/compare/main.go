@@ -64,7 +64,7 @@ func start() error {
 	flag.StringVar(&opt.out, "out", "", "the document whose table is rewritten")
 	flag.StringVar(&opt.corpus, "corpus", "../shared/corpus/replies", "real replies; rows that need them are left out where they are absent")
 	flag.StringVar(&opt.generate, "generate", "", "only fill this database (sqlite:FILE or postgres://...) with -messages and -conversations")
-	flag.StringVar(&opt.grown, "grown", "", "a database that -generate filled with -messages and -conversations, for the growth row; it is written to")
+	flag.StringVar(&opt.grown, "grown", "", "a database that -generate filled with -messages and -conversations, for the growth row of one run: what it leaves there waits for an hour")
 	flag.StringVar(&opt.log, "log", "error", "what the gateway logs")
 	flag.IntVar(&opt.rounds, "rounds", 3, "interleaved rounds")
 	flag.DurationVar(&opt.each, "each", 3*time.Second, "of one contender in one round")

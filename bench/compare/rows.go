@@ -80,23 +80,20 @@ func (w *world) target(addr string, away int) load.Target {
 }
 
 // posts is a contender whose answers are counted, and nothing behind them.
-func (w *world) posts(name string, t load.Target, g *gateway) *contender {
+func (w *world) posts(name string, t load.Target, c *child) *contender {
 	return &contender{name: name, run: func() (sample, error) {
-		var before time.Duration
-		if g != nil {
-			before = g.cpu()
-		}
+		before := c.cpu()
 		r, err := load.Closed(t, w.opt.each)
 		s := sample{rate: r.PerSecond(), p50: r.P50, p99: r.P99}
-		if g != nil && r.N > 0 {
-			s.cpu = (g.cpu() - before) / time.Duration(r.N)
+		if r.N > 0 {
+			s.cpu = (c.cpu() - before) / time.Duration(r.N)
 		}
 		return s, err
 	}}
 }
 
-// rateAnd99 tells throughput, the slowest of a hundred answers, and what each cost the
-// gateway's process, which depends least on who else is at work on the machine.
+// rateAnd99 tells throughput, the slowest of a hundred answers, and what each cost its
+// process, which depends least on who else is at work on the machine.
 func rateAnd99(s sample) string {
 	out := fmt.Sprintf("%.0f/s, 99 %% in %s", s.rate, ms(s.p99))
 	if s.cpu > 0 {
@@ -121,7 +118,7 @@ func rowNoMail(ctx context.Context, w *world) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := w.contest(ctx, w.posts("verify", w.target(a.addr, 0), nil), w.posts("postern", w.target(g.addr, 0), g))
+	m, err := w.contest(ctx, w.posts("verify", w.target(a.addr, 0), a), w.posts("postern", w.target(g.addr, 0), &g.child))
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +138,7 @@ func rowIntake(ctx context.Context, w *world) ([]line, error) {
 		if err != nil {
 			return err
 		}
-		cs = append(cs, w.posts("bare "+name, w.target(a.addr, 1), nil), w.posts("postern "+name, w.target(g.addr, 1), g))
+		cs = append(cs, w.posts("bare "+name, w.target(a.addr, 1), a), w.posts("postern "+name, w.target(g.addr, 1), &g.child))
 		return nil
 	}
 	if err := add("SQLite", "", "sqlite:"+w.dir+"/bare.db"); err != nil {
@@ -192,7 +189,7 @@ func rowSlowDisk(ctx context.Context, w *world) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	cs = append(cs, w.posts("bare slow SQLite", w.target(bare.addr, 1), nil))
+	cs = append(cs, w.posts("bare slow SQLite", w.target(bare.addr, 1), bare))
 	for _, s := range []setting{{name: "plain PostgreSQL"}, {name: "slow PostgreSQL", slow: slowBy}} {
 		p, err := w.startPostgres(s.name, s.slow)
 		if errors.Is(err, errNoPostgres) {
@@ -212,7 +209,7 @@ func rowSlowDisk(ctx context.Context, w *world) ([]line, error) {
 			if bare, err = w.helper("commit", dsn); err != nil {
 				return nil, err
 			}
-			cs = append(cs, w.posts("bare slow PostgreSQL", w.target(bare.addr, 1), nil))
+			cs = append(cs, w.posts("bare slow PostgreSQL", w.target(bare.addr, 1), bare))
 		}
 		s.slow = 0 // the server has the disk
 		c, err := w.onDisk(s)
@@ -246,7 +243,7 @@ func (w *world) onDisk(s setting) (*contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.posts(s.name, w.target(g.addr, 1), g), nil
+	return w.posts(s.name, w.target(g.addr, 1), &g.child), nil
 }
 
 // rowIdle: what it costs to have the program around.

@@ -265,9 +265,9 @@ func (g *gateway) written() (n float64) {
 	return n
 }
 
-// cpu is how much processor time the gateway used so far.
-func (g *gateway) cpu() time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.cmd.Process.Pid))
+// cpu is how much processor time the process used so far.
+func (c *child) cpu() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
 	if err != nil {
 		return 0
 	}
