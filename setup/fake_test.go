@@ -199,7 +199,7 @@ type fakeTalk struct {
 	onLine   func(string)
 }
 
-func (f *fakeTalk) Plan(p Plan) { f.plans = append(f.plans, p) }
+func (f *fakeTalk) Plan(p Plan) { f.plans = append(f.plans, slices.Clone(p)) }
 func (f *fakeTalk) Ask(_ context.Context, q string) (bool, error) {
 	f.asked = append(f.asked, q)
 	if len(f.answers) == 0 {

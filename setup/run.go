@@ -95,6 +95,9 @@ func (r *Runner) ask(ctx context.Context, p Part) Group {
 	if p == r.cfg.DNS && r.cfg.Provider != nil && postern.CauseOf(g.Err) == postern.CauseNotFound {
 		g.Err, g.Note = nil, "known after the domain is created"
 	}
+	if g.Err != nil {
+		g.Changes = nil
+	}
 	return g
 }
 
