@@ -164,7 +164,7 @@ func Start(ctx context.Context, cfg Config) (w *World, err error) {
 	}
 	w.Page = "http://" + w.page.Addr().String() + "/"
 	if !cfg.Empty {
-		return w, w.tellStory(ctx)
+		return w, w.TellStory(ctx)
 	}
 	return w, nil
 }
@@ -277,9 +277,10 @@ func (w *World) startMailboxes(boxes *mailbox.Server) error {
 	return nil
 }
 
-// tellStory makes the people and the channel that a newcomer finds: Ana writes in the
-// chat, Bob is away and has a mailbox.
-func (w *World) tellStory(ctx context.Context) error {
+// TellStory makes the people and the channel that a newcomer finds: Ana writes in the
+// chat, Bob is away and has a mailbox. It is for worlds that began Empty, because whoever
+// hears of it was not there yet.
+func (w *World) TellStory(ctx context.Context) error {
 	for _, p := range Cast() {
 		if err := w.call(ctx, http.MethodPost, "/users", map[string]any{"user_id": p.ID, "nickname": p.Name, "profile_url": ""}, nil); err != nil {
 			return err

@@ -39,7 +39,7 @@ func (cmd *sandboxCmd) Run(a *app) (err error) {
 		return err
 	}
 	w, err := sandbox.Start(a.ctx, sandbox.Config{
-		GatewayURL: "http://" + addr, Seed: cmd.Seed, DNS: cmd.DNS, Unset: cmd.WithSetup,
+		GatewayURL: "http://" + addr, Seed: cmd.Seed, DNS: cmd.DNS, Unset: cmd.WithSetup, Empty: !cmd.WithSetup,
 		PageAddr: cmd.address(cmd.Listen), SMTPAddr: cmd.address(cmd.SMTP), IMAPAddr: cmd.address(cmd.IMAP), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -74,7 +74,8 @@ func (cmd *sandboxCmd) play(a *app, w *sandbox.World, k *keeper) error {
 	case <-k.ready:
 	}
 	w.Kill = k.kill
-	for _, step := range []func() error{func() error { return w.Introduce(ctx) }, w.ServePage, func() error { return cmd.announce(a, w) }} {
+	story := func() error { return errors.Join(w.TellStory(ctx), w.Introduce(ctx)) }
+	for _, step := range []func() error{story, w.ServePage, func() error { return cmd.announce(a, w) }} {
 		if err := step(); err != nil {
 			cancel()
 			return errors.Join(err, <-ended)

@@ -38,7 +38,11 @@ func (s *Server) serveDNS(server string, w wire.ResponseWriter, q *wire.Msg) {
 		s.note(e)
 		return
 	}
-	s.answer(server, q, reply)
+	if q.IsTsig() != nil && w.TsigStatus() != nil {
+		reply.Rcode = wire.RcodeNotAuth
+	} else {
+		s.answer(server, q, reply)
+	}
 	strikeDNS(fault, reply)
 	if opt := q.IsEdns0(); opt != nil {
 		reply.SetEdns0(1232, opt.Do())
@@ -59,7 +63,16 @@ func (s *Server) serveDNS(server string, w wire.ResponseWriter, q *wire.Msg) {
 		e.Answer += rr.String() + "\n"
 	}
 	s.note(e)
+	sign(w, q, reply)
 	_ = w.WriteMsg(reply)
+}
+
+// sign signs the answer to whatever was signed well, as the last thing that is done to
+// it.
+func sign(w wire.ResponseWriter, q, reply *wire.Msg) {
+	if t := q.IsTsig(); t != nil && w.TsigStatus() == nil {
+		reply.SetTsig(t.Hdr.Name, t.Algorithm, 300, time.Now().Unix()) // the real time: the library checks by it
+	}
 }
 
 // strikeDNS does to an answer what a fault asks for; f may be nil.

@@ -218,11 +218,18 @@ func TestUpdates(t *testing.T) {
 		t.Errorf("%s, %q", wire.RcodeToString[r], w.zone())
 	}
 	w.wantLookup("NS", "shop.example", "ns1.shop.example", "ns2.shop.example") // the apex keeps its own
-	name, key = "stranger", "c3RyYW5nZXIncyBrZXk="
-	m := new(wire.Msg).SetUpdate("shop.example.").SetTsig("stranger.", wire.HmacSHA256, 300, time.Now().Unix())
-	c := &wire.Client{Net: "tcp", TsigSecret: map[string]string{"stranger.": key}}
-	if r, _, _ := c.Exchange(m, w.dns.Addr(dns.NS1)); r == nil || r.Rcode != wire.RcodeNotAuth {
-		t.Errorf("a stranger's key: %v", r)
+	// A signed question has a signed answer, which the client here checks.
+	m := new(wire.Msg).SetQuestion("shop.example.", wire.TypeSOA).SetEdns0(1232, false).SetTsig(wire.Fqdn(name), wire.HmacSHA256, 300, time.Now().Unix())
+	c := &wire.Client{TsigSecret: map[string]string{wire.Fqdn(name): key}}
+	if r, _, err := c.Exchange(m, w.dns.Addr(dns.NS1)); err != nil || r.IsTsig() == nil || len(r.Answer) != 1 {
+		t.Errorf("a signed question: %v %v", r, err)
+	}
+	for _, m := range []*wire.Msg{new(wire.Msg).SetUpdate("shop.example."), new(wire.Msg).SetQuestion("shop.example.", wire.TypeSOA)} {
+		m.SetTsig("stranger.", wire.HmacSHA256, 300, time.Now().Unix())
+		c := &wire.Client{Net: "tcp", TsigSecret: map[string]string{"stranger.": "c3RyYW5nZXIncyBrZXk="}}
+		if r, _, _ := c.Exchange(m, w.dns.Addr(dns.NS1)); r == nil || r.Rcode != wire.RcodeNotAuth || len(r.Answer) != 0 {
+			t.Errorf("a stranger's key: %v", r)
+		}
 	}
 }
 

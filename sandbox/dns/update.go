@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	wire "github.com/miekg/dns"
 )
@@ -36,9 +35,7 @@ func (s *Server) serveUpdate(server string, w wire.ResponseWriter, q *wire.Msg) 
 	} else if reply.Rcode == wire.RcodeSuccess {
 		reply.Rcode = s.update(name, q)
 	}
-	if t := q.IsTsig(); t != nil && w.TsigStatus() == nil {
-		reply.SetTsig(t.Hdr.Name, t.Algorithm, 300, time.Now().Unix()) // the real time: the library checks by it
-	}
+	sign(w, q, reply)
 	e.Rcode = wire.RcodeToString[reply.Rcode]
 	e.Failed = reply.Rcode != wire.RcodeSuccess
 	e.What = fmt.Sprintf("%s: update of %s -> %s", server, name, e.Rcode)

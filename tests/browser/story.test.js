@@ -144,6 +144,61 @@ test('things break and mend', async () => {
   assert.equal(await page.locator('.messages').getByText('It does.').count(), 1, 'posted once');
 });
 
+test('killed, and nothing is lost', async () => {
+  const { page, shot } = await openPage(browser, sandbox.page);
+  await page.getByRole('button', { name: 'Start over' }).click();
+  await page.getByText('No mail yet').waitFor();
+  const text = page.getByRole('textbox', { name: 'Message' });
+  await text.fill('Written before it died.');
+  await text.press('Enter');
+  await line(page, 'webhook message_send').first().waitFor(); // the gateway has it; the quiet window is open
+  await page.getByRole('button', { name: 'Kill the gateway' }).click();
+  await line(page, 'the gateway was killed').waitFor();
+  const down = page.getByRole('button', { name: 'The gateway is down' });
+  await down.waitFor();
+  await text.fill('Written while it was down.');
+  await text.press('Enter');
+  await accessible(page, 'gateway down');
+  await shot('9-killed');
+  await line(page, 'the gateway runs again').waitFor();
+  await page.getByRole('button', { name: 'Kill the gateway' }).waitFor();
+  await page.waitForFunction(() => document.querySelectorAll('.mark.delivered').length === 2, null, { timeout: 40_000 });
+  const texts = [];
+  for (const mail of await page.locator('.mail').all()) {
+    await mail.locator('.mail-head').click();
+    texts.push(await mail.frameLocator('iframe.frame').locator('body').innerText());
+    await mail.locator('.mail-head').click();
+  }
+  for (const words of ['Written before it died.', 'Written while it was down.']) {
+    assert.equal(texts.join('\n').split(words).length - 1, 1, `“${words}” came once: ${texts}`);
+  }
+  await line(page, 'the gateway was killed').click();
+  await page.locator('.detail').getByText('kill -9').waitFor();
+});
+
+test('webhooks late, and an open before its delivery', async () => {
+  const { page } = await openPage(browser, sandbox.page);
+  await page.getByRole('button', { name: 'Start over' }).click();
+  await page.getByText('No mail yet').waitFor();
+  const late = page.getByRole('switch', { name: 'Webhooks late' });
+  await late.click();
+  await page.locator('[data-break=late][aria-checked=true]').waitFor();
+  const text = page.getByRole('textbox', { name: 'Message' });
+  await text.fill('Tell me later.');
+  await text.press('Enter');
+  await page.locator('.mail-head').click();
+  await page.waitForTimeout(1100); // an open within the first second is a machine's
+  await page.getByRole('button', { name: 'Show pictures' }).click();
+  await page.locator('.mark.read').waitFor({ timeout: 40_000 });
+  const steps = await page.locator('#lines .what').allInnerTexts();
+  const told = (what) => steps.findIndex((s) => s.includes(what));
+  assert.ok(told('Mailgun says: Bob opened it') >= 0, steps.join('\n'));
+  const delivered = line(page, 'Mailgun says: delivered to Bob');
+  await delivered.waitFor({ timeout: 20_000 });
+  assert.ok(told('Mailgun says: delivered') < 0 || told('Mailgun says: delivered') > told('Bob opened it'), steps.join('\n'));
+  await late.click();
+});
+
 test('the keyboard is enough', async () => {
   const { page } = await openPage(browser, sandbox.page);
   await page.getByRole('textbox', { name: 'Message' }).focus();
