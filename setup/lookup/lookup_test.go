@@ -48,7 +48,7 @@ func zones(t *testing.T, w world) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		want := []string{"ns1.example.test", "ns2.example.test"}
-		if z.Name != "example.test" || !z.Delegated || z.Pinned || z.Serial != 7 || !slices.Equal(z.ServerNames(), want) || !slices.Equal(z.Own, want) {
+		if z.Name != "example.test" || !z.Delegated || z.Pinned || z.Serial != 7 || !slices.Equal(z.ServerNames(), want) || !slices.Equal(z.Own, want) || !slices.Equal(z.Seen, want) {
 			t.Errorf("%s: %+v", name, z)
 		}
 		if len(z.Servers) == 2 && (len(z.Servers[0].Addrs) != 1 || z.Servers[0].Addrs[0].String() != ns1IP) {

@@ -41,7 +41,20 @@ func (c *Client) zone(ctx context.Context, name string) (Zone, error) {
 	if over := c.overBudget(); over != nil {
 		return Zone{}, over // what was found with questions left out is not the whole
 	}
-	return z, err
+	if err != nil {
+		return Zone{}, err
+	}
+	z.Seen = c.seen(ctx, z.Name)
+	return z, nil
+}
+
+// seen lists the names of a zone's servers as the resolver has them.
+func (c *Client) seen(ctx context.Context, zone string) []string {
+	m, _, err := c.ask(ctx, question{server: c.resolver, name: zone, kind: dns.TypeNS, recurse: true, unchecked: true})
+	if err != nil {
+		return nil
+	}
+	return nsNames(m.Answer, zone)
 }
 
 func (c *Client) findZone(ctx context.Context, name string) (Zone, error) {
