@@ -39,7 +39,7 @@ func (cmd *setupCmd) Run(a *app) error {
 		return err
 	}
 	talk, rec := cmd.talk(a)
-	rc := setup.Config{Talk: talk, Wait: cmd.Wait}
+	rc := setup.Config{Talk: talk, Wait: max(cmd.Wait, 1)} // 0s: look once
 	if err := cmd.parts(cfg, &rc); err != nil {
 		return usageError{err}
 	}
