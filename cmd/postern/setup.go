@@ -211,7 +211,7 @@ func (cmd *setupCmd) onlyPlan(a *app, r *setup.Runner, talk setup.Talk, rec *set
 		_, _ = fmt.Fprintln(a.stdout, "There is nothing to take back.")
 	}
 	if p.Trouble() {
-		return errors.New("not all of it can be done; see the lines with !")
+		return errors.New("not all of it can be done; the lines with ! say why")
 	}
 	return nil
 }
