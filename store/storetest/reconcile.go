@@ -87,7 +87,7 @@ func testRounds(t *testing.T, b Backend) {
 	take := func() bool {
 		t.Helper()
 		do(t, s, func(tx *store.Tx) (err error) {
-			if err := tx.BeginRound("r", 7); err != nil {
+			if err := tx.BeginRound("r", tx.Now(), 7); err != nil {
 				return err
 			}
 			mine, err = tx.TakeRound("r", tx.Now().Add(time.Minute))
