@@ -73,7 +73,7 @@ func (r *Rules) watch(ch postern.ChannelID, upto, check time.Time) {
 		return
 	}
 	now := r.Now()
-	if check.IsZero() && r.periodic() {
+	if check.IsZero() && (r.periodic() || !r.swept.Load()) { // or perhaps so
 		check = now.Add(lookBack)
 	}
 	r.watched.mu.Lock()
