@@ -73,7 +73,7 @@ func (r *Rules) watch(ch postern.ChannelID, upto, check time.Time) {
 		return
 	}
 	now := r.Now()
-	if check.IsZero() && r.periodic() {
+	if check.IsZero() && (r.periodic() || !r.swept.Load()) { // or perhaps so
 		check = now.Add(lookBack)
 	}
 	r.watched.mu.Lock()
@@ -149,7 +149,7 @@ func (r *Rules) round(ctx context.Context, name string, every time.Duration, fir
 	}
 	return r.Store.Do(ctx, func(tx *store.Tx) error {
 		if !ok {
-			if err := tx.BeginRound(name, first); err != nil {
+			if err := tx.BeginRound(name, tx.Now(), first); err != nil {
 				return err
 			}
 		}
@@ -245,10 +245,11 @@ func (r *Rules) begunRound() string { return "begun/" + r.PlatformName }
 // moment: what was written before is never looked for.
 func (r *Rules) Begin(ctx context.Context) error {
 	err := r.Store.Do(ctx, func(tx *store.Tx) error {
-		if err := tx.BeginRound(r.begunRound(), tx.Now().UnixMilli()); err != nil {
+		if err := tx.BeginRound(r.begunRound(), tx.Now(), tx.Now().UnixMilli()); err != nil {
 			return err
 		}
-		return tx.BeginRound(r.sweepRound(), tx.Now().UnixMilli())
+		// There is nothing to find yet.
+		return tx.BeginRound(r.sweepRound(), tx.Now().Add(r.Reconcile.Every), tx.Now().UnixMilli())
 	})
 	if err != nil {
 		return err

@@ -95,6 +95,7 @@ type Rules struct {
 	heard    heardLately
 	watched  watched
 	noSweep  atomic.Bool // the platform lists no channels, or not to us
+	swept    atomic.Bool // it did list them
 }
 
 // New checks the configuration.

@@ -42,6 +42,7 @@ func (r *Rules) sweep(ctx context.Context, j store.Job) (func(*store.Tx) error, 
 		if err != nil {
 			return nil, err
 		}
+		r.swept.Store(true)
 		if a.Page = page.next; older || page.next == "" {
 			return func(tx *store.Tx) error {
 				if err := tx.RoundDone(r.sweepRound(), a.Since); err != nil {

@@ -101,9 +101,9 @@ func (s *Store) FindRound(ctx context.Context, name string) (r Round, ok bool, e
 	return r, ok, err
 }
 
-// BeginRound makes a round known that is not known yet; it is due at once.
-func (tx *Tx) BeginRound(name string, upto int64) error {
-	_, err := tx.exec(`INSERT INTO rounds (name, due_at, upto) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING`, name, tx.now, upto)
+// BeginRound makes a round known that is not known yet, and says when the first one is due.
+func (tx *Tx) BeginRound(name string, due time.Time, upto int64) error {
+	_, err := tx.exec(`INSERT INTO rounds (name, due_at, upto) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING`, name, ms(due), upto)
 	return err
 }
 

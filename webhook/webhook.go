@@ -173,9 +173,14 @@ func (h *Hooks) keep(ctx context.Context, source string, plan store.Plan, in pos
 	return err
 }
 
-// record stores an arrival, or counts why it is not worth storing.
+// record stores an arrival, or counts why it is not worth storing. The token of its
+// signature, if it had one, is used up all the same: a body of another kind must not be
+// signed with it. Only that is kept then, not the content.
 func (h *Hooks) record(ctx context.Context, source string, plan store.Plan, a store.Arrival) error {
 	_, err := h.put(ctx, source, plan, a)
+	if err == nil && plan.Skip != "" && a.Digest != nil {
+		_, _, err = h.cfg.Store.Record(ctx, store.Arrival{Source: a.Source, Dedup: plan.Dedup, Digest: a.Digest})
+	}
 	return err
 }
 

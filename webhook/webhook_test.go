@@ -209,7 +209,8 @@ func TestStatus(t *testing.T) {
 				if wanted := []string{sourceOf(way) + " " + tt.outcome}; !slices.Equal(h.observed, wanted) {
 					t.Errorf("observed %q, want %q", h.observed, wanted)
 				}
-				if got := len(h.arrivals) > 0; got != tt.recorded {
+				// Of an event that is not used its token is kept, no more.
+				if got := len(h.arrivals) > 0 && h.arrivals[0].Body != nil; got != tt.recorded {
 					t.Errorf("recorded: %t", got)
 				}
 				if (want != 200) != strings.Contains(h.log.String(), "a webhook was refused") {
@@ -314,6 +315,21 @@ func TestSkipNotes(t *testing.T) {
 	h.post(t, wayChat, "{}")
 	if len(h.notes) != 1 || h.notes[0].Why != "silent" || len(h.arrivals) != 0 {
 		t.Errorf("notes %v, %d arrivals", h.notes, len(h.arrivals))
+	}
+}
+
+// The token of a signature is used up by an event that is not used, too: somebody who has
+// seen it could else sign another event with it.
+func TestSkippedEventUsesUpItsToken(t *testing.T) {
+	h := newHouse(t)
+	h.plan = store.Plan{Skip: "event not used"}
+	h.post(t, wayEvents, "{}")
+	if len(h.arrivals) != 1 || h.arrivals[0].Dedup == "" || h.arrivals[0].Digest == nil || h.arrivals[0].Body != nil || len(h.arrivals[0].Jobs) != 0 {
+		t.Fatalf("%+v", h.arrivals)
+	}
+	h.recordErr = postern.Errorf(postern.Denied, "store.record", "another content").Because(postern.CauseReplayed)
+	if w := h.post(t, wayEvents, "{}"); w.Code != http.StatusUnauthorized {
+		t.Errorf("status %d", w.Code)
 	}
 }
 

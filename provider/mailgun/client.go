@@ -281,7 +281,7 @@ func (a *answer) anonymous() string {
 const maxWait = time.Hour
 
 // wait tells how long a 429 asks us to stay away: Retry-After, else the number in its
-// text (Mailgun names it nowhere else), else the greatest sane X-...-Reset, which is
+// text or its retry-seconds (Mailgun names them nowhere else), else the greatest sane X-...-Reset, which is
 // Unix time in milliseconds. 0 = it did not say.
 func (a *answer) wait(now time.Time) time.Duration {
 	if v := a.header.Get("Retry-After"); v != "" {
@@ -297,6 +297,12 @@ func (a *answer) wait(now time.Time) time.Duration {
 		if n, err := strconv.ParseUint(digits, 10, 31); err == nil && strings.HasPrefix(unit, "second") {
 			return min(time.Duration(n)*time.Second, maxWait)
 		}
+	}
+	var told struct {
+		Seconds uint32 `json:"retry-seconds"`
+	}
+	if json.Unmarshal(a.body, &told) == nil && told.Seconds > 0 {
+		return min(time.Duration(told.Seconds)*time.Second, maxWait)
 	}
 	var longest time.Duration
 	for _, name := range []string{"X-Ratelimit-Reset", "X-Recipient-Limit-Reset", "X-Recipient-Reset", "X-Request-Reset", "X-Request-Limit-Reset"} {

@@ -136,6 +136,12 @@ func TestSendAnswers(t *testing.T) {
 		{"429 reset in ms", 429, map[string]string{"X-Ratelimit-Reset": ms(10 * time.Second), "X-Recipient-Limit-Reset": ms(12 * time.Second)}, "", postern.Temporary, 0, 12 * time.Second, ""},
 		{"429 reset in seconds is none", 429, map[string]string{"X-Request-Reset": strconv.FormatInt(now().Unix()+10, 10)}, "", postern.Temporary, 0, 0, ""},
 		{"429 reset in microseconds is none", 429, map[string]string{"X-Request-Reset": strconv.FormatInt(now().UnixMicro(), 10)}, "", postern.Temporary, 0, 0, ""},
+		{"429 retry-seconds", 429, map[string]string{"X-Request-Reset": ms(time.Minute)}, `{"retry-seconds":60}`, postern.Temporary, 0, 60 * time.Second, ""},
+		{"429 odd retry-seconds", 429, nil, `{"retry-seconds":-1}`, postern.Temporary, 0, 0, ""},
+		{"429 family of sending", 429, map[string]string{"X-Ratelimit-Limit": "300", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": ms(9 * time.Second)}, "", postern.Temporary, 0, 9 * time.Second, ""},
+		{"429 family of recipients", 429, map[string]string{"X-Recipient-Limit": "1000", "X-Recipient-Remaining": "0", "X-Recipient-Reset": ms(10 * time.Second)}, "", postern.Temporary, 0, 10 * time.Second, ""},
+		{"429 family of requests", 429, map[string]string{"X-Request-Limit": "2500", "X-Request-Remaining": "0", "X-Request-Reset": ms(15 * time.Second)}, "", postern.Temporary, 0, 15 * time.Second, ""},
+		{"429 resets past and far", 429, map[string]string{"X-Request-Reset": ms(-time.Second), "X-Ratelimit-Reset": ms(48 * time.Hour)}, "", postern.Temporary, 0, 0, ""},
 		{"500", 500, nil, `{"message":"Internal Server Error"}`, postern.Unsure, 0, 0, "Internal Server Error"},
 		{"503", 503, nil, "<html>\x00gateway</html>", postern.Unsure, 0, 0, ""},
 	}

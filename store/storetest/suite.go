@@ -70,6 +70,10 @@ func Run(t *testing.T, b Backend) {
 		{"Posts", testPosts},
 		{"Held", testHeld},
 		{"Notes", testNotes},
+		{"Watches", testWatches},
+		{"Rounds", testRounds},
+		{"Asks", testAsks},
+		{"HeardAndMailed", testHeardAndMailed},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
