@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"net/url"
+	"time"
+)
 
 // Config is the whole configuration. Everything else derives from this struct: the
 // keys of the TOML file, the environment variables (POSTERN_SENDBIRD_APP_ID for
@@ -40,6 +43,7 @@ type Config struct {
 	Blobs     BlobsConfig     `key:"blobs" doc:"Where raw mail and attachments are kept: in data_dir, or, with a bucket, in an object store that speaks S3. Then data_dir only holds what is on its way, and replicas need not share it."`
 	Retention RetentionConfig `key:"retention" doc:"How long things are kept once nothing about them is open. 0s keeps them for ever. What is open is never removed: events with jobs, given up ones included, held mail that waits, mails that the provider is not known to have, posts that are not made. A SQLite file does not shrink; what is freed is used again."`
 	Log       LogConfig       `key:"log" doc:"The log, on standard error."`
+	TLS       TLSConfig       `key:"tls" doc:"HTTPS, where no proxy in front of us does it."`
 	Server    ServerConfig    `key:"server" doc:"How much is done at once."`
 
 	// Warnings are remarks for the log, such as a misspelt environment variable.
@@ -127,10 +131,25 @@ type LogConfig struct {
 	Level  string `key:"level" default:"info" enum:"debug,info,warn,error" doc:"The least important lines to show. Below debug, nothing of a message or an address is logged."`
 }
 
+// TLSConfig says how HTTPS is spoken.
+type TLSConfig struct {
+	Mode       string   `key:"mode" default:"off" enum:"off,files,acme" doc:"off: plain HTTP, for loopback or behind a proxy that speaks HTTPS; files: certificate and key from files, read anew when they change; acme: obtained and renewed by ourselves."`
+	CertFile   string   `key:"cert_file" doc:"With files: the certificate and its chain, PEM."`
+	KeyFile    string   `key:"key_file" doc:"With files: the key, PEM."`
+	Names      []string `key:"names" says:"the host of public_url" doc:"With acme: host names of the certificate."`
+	Email      string   `key:"email" doc:"With acme: where the authority writes to if something is wrong."`
+	CA         string   `key:"ca" form:"url" says:"Let's Encrypt" doc:"With acme: the authority's directory. To use it is to agree to its terms."`
+	CARoots    string   `key:"ca_roots" doc:"With acme: PEM file of whom to trust as that authority, for one of your own."`
+	Storage    string   `key:"storage" default:"postern-tls" doc:"With acme: folder for keys and certificates. Replicas must share it."`
+	HTTPListen string   `key:"http_listen" default:":80" form:"listen" doc:"With acme: where challenges over plain HTTP are answered and everybody else is sent to https. The authority calls port 80 for these, or 443 for those that listen answers."`
+}
+
 // ServerConfig sizes the engine.
 type ServerConfig struct {
-	Workers             int `key:"workers" default:"1000" min:"1" doc:"Most remote calls at once: sends, posts, receipts."`
-	DatabaseConnections int `key:"database_connections" default:"16" min:"4" doc:"Most connections to PostgreSQL. SQLite does not need it."`
+	Workers             int      `key:"workers" default:"1000" min:"1" doc:"Most remote calls at once: sends, posts, receipts."`
+	PrivateListen       string   `key:"private_listen" form:"listen" says:"none: all of it is on listen" doc:"Another address, plain HTTP, for /metrics, /console/ and /api/; then these are not on listen."`
+	TrustedProxies      []string `key:"trusted_proxies" doc:"Addresses or ranges (10.0.0.0/8) of proxies whose X-Forwarded-For tells who calls. Everybody else's is ignored."`
+	DatabaseConnections int      `key:"database_connections" default:"16" min:"4" doc:"Most connections to PostgreSQL. SQLite does not need it."`
 }
 
 // derive fills in the defaults that depend on other keys.
@@ -146,6 +165,9 @@ func (c *Config) derive() {
 		if c.Mailgun.Region == "eu" {
 			c.Mailgun.APIURL = "https://api.eu.mailgun.net"
 		}
+	}
+	if u, err := url.Parse(c.PublicURL); len(c.TLS.Names) == 0 && err == nil && u.Hostname() != "" {
+		c.TLS.Names = []string{u.Hostname()}
 	}
 	if c.Notify.DelayMax == 0 {
 		c.Notify.DelayMax = 5 * c.Notify.Delay

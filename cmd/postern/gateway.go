@@ -16,6 +16,7 @@ import (
 	"github.com/postern-chat/postern/door"
 	"github.com/postern-chat/postern/internal/seal"
 	"github.com/postern-chat/postern/keep"
+	"github.com/postern-chat/postern/listen"
 	"github.com/postern-chat/postern/relay"
 	"github.com/postern-chat/postern/store"
 	"github.com/postern-chat/postern/webhook"
@@ -30,7 +31,9 @@ type gateway struct {
 	rules   *relay.Rules
 	workers *store.Workers
 	keeper  *keep.Keeper
-	handler http.Handler
+	front   *listen.Front
+	handler http.Handler  // of listen
+	private http.Handler  // of server.private_listen; nil if there is none
 	leaving chan struct{} // closed: we are asked to stop
 }
 
@@ -51,6 +54,9 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 			g.Close()
 		}
 	}()
+	if g.front, err = newFront(cfg, log); err != nil {
+		return g, fmt.Errorf("tls or server.trusted_proxies: %w", err)
+	}
 	keys, err := seal.Parse(string(cfg.Secret))
 	if err != nil {
 		return g, fmt.Errorf("secret (POSTERN_SECRET): %w", err)
@@ -82,6 +88,14 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 	return g, g.route(blobs, platform, provider)
 }
 
+func newFront(cfg *Config, log *slog.Logger) (*listen.Front, error) {
+	t := cfg.TLS
+	return listen.New(listen.Config{
+		Mode: t.Mode, CertFile: t.CertFile, KeyFile: t.KeyFile, Names: t.Names, Email: t.Email, CA: t.CA, CARoots: t.CARoots,
+		Storage: t.Storage, HTTPListen: t.HTTPListen, TrustedProxies: cfg.Server.TrustedProxies, Logger: log,
+	})
+}
+
 func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs blob.Store, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
 	return relay.New(relay.Config{
 		Store: s, Blobs: blobs, Keys: keys, Platform: platform, PlatformName: platforms()[0].name, Provider: provider,
@@ -107,19 +121,24 @@ func (g *gateway) route(blobs blob.Store, platform chatPlatform, provider mailPr
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
+	mux, private := http.NewServeMux(), http.NewServeMux()
+	if g.cfg.Server.PrivateListen == "" {
+		private = mux
+	} else {
+		g.private = g.front.Handler(private, "/api/", "/console/")
+	}
 	chat, mail := platforms()[0].name, providers()[0].name
 	mux.Handle("POST /hooks/"+chat, hooks.Chat(chat, platform))
 	mux.Handle("POST /hooks/"+mail+"/inbound/mime", hooks.Inbound(mail, provider, true))
 	mux.Handle("POST /hooks/"+mail+"/inbound", hooks.Inbound(mail, provider, false))
 	mux.Handle("POST /hooks/"+mail+"/events", hooks.MailEvents(mail, provider))
-	mux.Handle("GET /metrics", g.meters.handler())
+	private.Handle("GET /metrics", g.meters.handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", g.ready)
 	pages.Register(mux)
-	api.Register(mux)
-	api.RegisterPages(mux)
-	g.handler = mux
+	api.Register(private)
+	api.RegisterPages(private)
+	g.handler = g.front.Handler(mux, "/api/", "/console/")
 	return nil
 }
 
@@ -152,33 +171,51 @@ func (g *gateway) ready(w http.ResponseWriter, r *http.Request) {
 // Serve answers on the listener and works lanes until ctx ends; then it takes nothing
 // new and finishes what runs.
 func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
-	srv := &http.Server{
-		Handler: g.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	servers := []*http.Server{g.server(g.handler)}
+	listeners := []net.Listener{ln}
+	if g.private != nil {
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", g.cfg.Server.PrivateListen)
+		if err != nil {
+			return fmt.Errorf("server.private_listen %s cannot be listened on: %w", g.cfg.Server.PrivateListen, err)
+		}
+		servers, listeners = append(servers, g.server(g.private)), append(listeners, ln)
 	}
 	var wg sync.WaitGroup
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	wg.Go(func() { g.workers.Run(work) })
-	wg.Go(func() { g.keeper.Run(ctx) })
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	wg.Go(func() { g.keeper.Run(work) })
+	failed := make(chan error, len(servers)+1)
+	wg.Go(func() {
+		if err := g.front.Run(work); err != nil {
+			failed <- err
+		}
+	})
+	for i, srv := range servers {
+		go func() { failed <- srv.Serve(listeners[i]) }()
+	}
 	var err error
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 		close(g.leaving)
 		g.log.Info("stopping: what runs is finished, the rest waits for the next start")
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		err = srv.Shutdown(grace)
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, srv := range servers {
+		err = errors.Join(err, srv.Shutdown(grace))
 	}
 	stopWork()
 	wg.Wait()
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
-	}
 	return err
+}
+
+func (g *gateway) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
 }
 
 // Close ends what newGateway began.

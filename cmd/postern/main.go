@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // people's time zones, also where the system has none, as in an image from scratch
 
 	"github.com/alecthomas/kong"
 )

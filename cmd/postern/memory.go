@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/listen"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -51,12 +52,30 @@ type remote struct {
 	client      *http.Client
 }
 
+// newRemote reaches the gateway of this configuration, on this machine, where it listens.
 func newRemote(cfg *Config) *remote {
-	host, port, err := net.SplitHostPort(cfg.Listen)
+	listens, base := cfg.Listen, "http://"
+	if cfg.Server.PrivateListen != "" {
+		listens = cfg.Server.PrivateListen
+	} else if cfg.TLS.Mode != listen.ModeOff {
+		base = "https://"
+	}
+	host, port, err := net.SplitHostPort(listens)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		host = "127.0.0.1"
 	}
-	return &remote{"http://" + net.JoinHostPort(host, port), string(cfg.AdminToken), &http.Client{Timeout: 30 * time.Second}}
+	address := net.JoinHostPort(host, port)
+	client := &http.Client{Timeout: 30 * time.Second}
+	if base == "https://" && len(cfg.TLS.Names) > 0 {
+		// The certificate is for the public name, and that need not lead back to us.
+		base += cfg.TLS.Names[0]
+		client.Transport = &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}}
+	} else {
+		base += address
+	}
+	return &remote{base, string(cfg.AdminToken), client}
 }
 
 // call makes a call of the API; false if there is no such thing.

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"net"
-)
+import "fmt"
 
 type serveCmd struct{}
 
@@ -22,10 +19,10 @@ func (serveCmd) Run(a *app) error {
 		return err
 	}
 	defer g.Close()
-	ln, err := (&net.ListenConfig{}).Listen(a.ctx, "tcp", cfg.Listen)
+	ln, err := g.front.Listen(a.ctx, cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen (POSTERN_LISTEN) %s cannot be listened on: %w", cfg.Listen, err)
 	}
-	log.Info("postern serves", "listen", ln.Addr().String(), "public_url", cfg.PublicURL, "domain", cfg.Mailgun.Domain, "version", versionLine())
+	log.Info("postern serves", "listen", ln.Addr().String(), "tls", cfg.TLS.Mode, "public_url", cfg.PublicURL, "domain", cfg.Mailgun.Domain, "version", versionLine())
 	return g.Serve(a.ctx, ln)
 }

@@ -101,6 +101,10 @@ var rules = []rule{
 		why: "pages behind signed links: asks the rules, decides and stores nothing itself",
 	},
 	{
+		pkg: "listen", ours: []string{".", leaves}, not: sql,
+		why: "how the world connects; what it then asks is others' business",
+	},
+	{
 		pkg: "console", ours: []string{"store", "blob", "replytext", ".", leaves}, not: sql,
 		why: "shows and changes what is stored; does not act on messages",
 	},
@@ -147,6 +151,10 @@ var rules = []rule{
 	{
 		pkg: "tests/*", tests: []string{"internal/pgtest"},
 		why: "looks at the program from outside only",
+	},
+	{
+		pkg: "deploy",
+		why: "files for others' programs, and a test that has these read them",
 	},
 	{
 		pkg: "examples/*", tests: []string{"sandbox", "sandbox/*"},
