@@ -33,6 +33,7 @@ type sharedRate struct {
 	busy    sync.Mutex // held while the database is asked
 	mu      sync.Mutex
 	waiting int   // callers who want a turn
+	later   int   // callers who were told to come again, since turns were last taken
 	next    int64 // the first turn that is ours and free
 	end     int64 // where ours end
 	every   int64 // between turns
@@ -160,6 +161,7 @@ func (r *sharedRate) turn(now int64, rate float64) (time.Duration, turnState) {
 	}
 	// So that a dead process costs one span only, there is never a second one ahead.
 	if early := r.end - r.every - now; early > 0 {
+		r.later++
 		return micros(early), turnLater
 	}
 	return 0, askFor
@@ -179,14 +181,14 @@ func (r *sharedRate) refill(ctx context.Context, l *Limits, name string, rate fl
 	}
 	every := max(int64(1e6/rate), 1)
 	r.mu.Lock()
-	n := max(1, min(int64(r.waiting), leaseSpan.Microseconds()/every))
+	n := max(1, min(int64(max(r.waiting, r.later)), leaseSpan.Microseconds()/every))
 	from := now + r.lead // turns that pass while we are given them are of no use
 	r.mu.Unlock()
 	start, err := l.take(ctx, name, from, n*every)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
-		r.next, r.end, r.every = start, start+n*every, every
+		r.next, r.end, r.every, r.later = start, start+n*every, every, 0
 		r.lead = min(max(l.now()-now, 0), time.Second.Microseconds())
 	}
 	return err

@@ -49,6 +49,7 @@ type Config struct {
 	DNS       DNSConfig       `key:"dns" doc:"Where the records of the sending domain are kept. Only setup and doctor look here."`
 	TLS       TLSConfig       `key:"tls" doc:"HTTPS, where no proxy in front of us does it."`
 	Log       LogConfig       `key:"log" doc:"The log, on standard error."`
+	TLS       TLSConfig       `key:"tls" doc:"HTTPS, where no proxy in front of us does it."`
 	Server    ServerConfig    `key:"server" doc:"How much is done at once."`
 
 	// Warnings are remarks for the log, such as a misspelt environment variable.

@@ -31,10 +31,10 @@ type gateway struct {
 	store   *store.Store
 	rules   *relay.Rules
 	workers *store.Workers
-	front   *listen.Front
-	handler http.Handler // of listen
-	private http.Handler // of server.private_listen; nil if there is none
 	keeper  *keep.Keeper
+	front   *listen.Front
+	handler http.Handler  // of listen
+	private http.Handler  // of server.private_listen; nil if there is none
 	leaving chan struct{} // closed: we are asked to stop
 }
 
@@ -195,7 +195,7 @@ func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	wg.Go(func() { g.workers.Run(work) })
-	wg.Go(func() { g.keeper.Run(ctx) })
+	wg.Go(func() { g.keeper.Run(work) })
 	wg.Go(func() { g.rounds(work) })
 	failed := make(chan error, len(servers)+1)
 	wg.Go(func() {

@@ -151,12 +151,24 @@ func testRateHold(t *testing.T, b Backend) {
 func testRateLate(t *testing.T, b Backend) {
 	s, clock := open(t, b)
 	l := s.NewLimits()
-	turns(t, clock, []*store.Limits{l}, 30, 100, time.Second)
-	clock.Move(time.Hour)
-	calls := turns(t, clock, []*store.Limits{l}, 30, 100, time.Second)
-	checkRate(t, calls, 100, time.Second)
-	if n := within(calls, 10*time.Millisecond); n > 2 {
-		t.Errorf("%d calls within 10 ms", n)
+	atOnce := func(callers int) (n int) {
+		for range callers {
+			wait, granted, err := l.Reserve(ctxOf(t), "post", 100)
+			ok(t, err)
+			if granted && wait == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	atOnce(30) // more than there are turns for: the next time ten are taken together
+	clock.Move(20 * time.Millisecond)
+	if n := atOnce(1); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+	clock.Move(time.Hour) // the other nine pass
+	if n := atOnce(30); n > 2 {
+		t.Errorf("%d calls at once after a pause", n)
 	}
 }
 
