@@ -244,7 +244,7 @@ func (x *examination) dns() []doctor.Check {
 	d := doctor.DNS{Lookup: names, Domain: x.cfg.Mailgun.Domain, Host: host, Net: x.public}
 	d.Net.Now = x.now
 	if d.Net.Dial == nil {
-		d.Net.Dial = dial
+		d.Net.Dial = dial // the provider's host is the same for everybody
 	}
 	if u, err := url.Parse(x.cfg.PublicURL); err == nil {
 		d.PublicHost = u.Hostname()

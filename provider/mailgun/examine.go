@@ -77,6 +77,9 @@ func (x *Examiner) Examine(ctx context.Context) []postern.Finding {
 		for _, subject := range []string{"MAILGUN-DOMAIN", "MAILGUN-TRACK", "MAILGUN-SIGNING", "MAILGUN-ROUTE", "MAILGUN-HOOK", "MAILGUN-PEOPLE"} {
 			access = append(access, skip(subject, "not asked: see MAILGUN-KEY"))
 		}
+		if access[0].Code == "MAILGUN-DOMAIN-NONE" {
+			return append(access, skip("MAILGUN-SENDING", "not asked: there is no domain to send for"))
+		}
 		return append(access, x.sending(ctx, false)...)
 	}
 	parts := []func(context.Context) []postern.Finding{
