@@ -2,6 +2,7 @@ package mailgun
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -167,6 +168,9 @@ func (x *Examiner) access(ctx context.Context) ([]postern.Finding, examDomain, b
 		other := map[string]string{"us": "eu", "eu": "us"}[x.c.cfg.Region]
 		f := fail("MAILGUN-REGION", "%s is unknown in region %s, and is there in region %s", x.c.cfg.Domain, x.c.cfg.Region, other)
 		return []postern.Finding{mend(f, "Set mailgun.region to %q.", other)}, d, false
+	}
+	if a.status == http.StatusNotFound && !json.Valid(a.body) {
+		return []postern.Finding{fail("MAILGUN-UNREACHABLE", "%s answers 404, but not as Mailgun's API does", x.c.base)}, d, false
 	}
 	if a.status == http.StatusNotFound {
 		return []postern.Finding{fail("MAILGUN-DOMAIN-NONE", "Mailgun does not know %s in region %s", x.c.cfg.Domain, x.c.cfg.Region)}, d, false
