@@ -34,9 +34,10 @@ type Change struct {
 	Why string
 	// Before is what Restore needs to bring back what was there; nil = nothing was.
 	Before json.RawMessage
-	// Apply makes it so; nil with Keep and Conflict. It looks again before it changes
-	// anything, so repeating it is harmless, also after it was cut off in the middle. If
-	// what is there is no longer what the plan saw it fails with CauseChanged.
+	// Apply makes it so; nil with Keep and Conflict, and where only the operator can do it.
+	// It looks again before it changes anything, so repeating it is harmless, also after it
+	// was cut off in the middle. If what is there is no longer what the plan saw it fails
+	// with CauseChanged.
 	Apply func(ctx context.Context) error
 }
 

@@ -94,7 +94,8 @@ type Addresses struct {
 	Channel     string `json:"channel,omitempty"`     // of the story
 	Seed        int64  `json:"seed"`
 	DNS
-	Config string `json:"config,omitempty"` // the file for a gateway that is still to be set up
+	Config    string `json:"config,omitempty"`     // the file for a gateway that is still to be set up
+	PeopleCSV string `json:"people_csv,omitempty"` // whom that gateway has to know
 }
 
 // defaultDomain is reserved for examples (RFC 2606): nothing of the sandbox can reach

@@ -172,8 +172,10 @@ func (d *DNS) remove(ctx context.Context, e edit, list, now []postern.DNSRecord)
 	return nil
 }
 
-// create adds values and reads each back.
+// create adds values and reads them back: a host's word that it took a value is not
+// enough. GoDaddy's Domain Protection has it say so and make an empty record.
 func (d *DNS) create(ctx context.Context, e edit, list, now []postern.DNSRecord) error {
+	var made []postern.DNSRecord
 	for _, r := range list {
 		if has(now, r) {
 			continue
@@ -181,32 +183,26 @@ func (d *DNS) create(ctx context.Context, e edit, list, now []postern.DNSRecord)
 		if err := d.cfg.Host.Create(ctx, e.Zone, r); err != nil {
 			return err
 		}
-		if err := d.readBack(ctx, e.Zone, r); err != nil {
-			return err
-		}
+		made = append(made, r)
 	}
-	return nil
-}
-
-// readBack wants a value to be there that the host said it took. GoDaddy's Domain
-// Protection makes it an empty one instead.
-func (d *DNS) readBack(ctx context.Context, zone string, r postern.DNSRecord) error {
-	for try := 1; ; try++ {
-		list, err := d.cfg.Host.List(ctx, zone, r.Name, r.Type)
+	for try := 1; len(made) > 0; try++ {
+		now, err := d.look(ctx, e)
 		if err != nil {
 			return err
 		}
-		if has(list, r) {
+		lost := slices.IndexFunc(made, func(r postern.DNSRecord) bool { return !has(now, r) })
+		if lost < 0 {
 			return nil
 		}
-		if slices.ContainsFunc(list, func(x postern.DNSRecord) bool { return strings.TrimSpace(x.Value) == "" }) {
-			return postern.Errorf(postern.Denied, "setup.dns", "the host made an empty record at %s: a protection of the domain is on (GoDaddy: Domain Protection); switch it off while this runs, and remove the empty record", r.Name)
+		if slices.ContainsFunc(now, func(x postern.DNSRecord) bool { return strings.TrimSpace(x.Value) == "" }) {
+			return postern.Errorf(postern.Denied, "setup.dns", "the host made an empty record at %s: a protection of the domain is on (GoDaddy: Domain Protection); switch it off while this runs, and remove the empty record", e.Name)
 		}
 		if try == 3 {
-			return postern.Errorf(postern.Denied, "setup.dns", "the host took the %s record at %s and does not show it: look whether the domain is protected against changes (GoDaddy: Domain Protection)", r.Type, r.Name)
+			return postern.Errorf(postern.Denied, "setup.dns", "the host took the %s record at %s and does not show it: look whether the domain is protected against changes (GoDaddy: Domain Protection)", made[lost].Type, e.Name)
 		}
 		if !sleep(ctx, d.cfg.Again) {
 			return ctx.Err()
 		}
 	}
+	return nil
 }

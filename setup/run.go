@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,9 @@ func (r *Runner) ask(ctx context.Context, p Part) Group {
 	g.Changes, g.Err = p.Plan(ctx)
 	if p == r.cfg.DNS && r.cfg.Provider != nil && postern.CauseOf(g.Err) == postern.CauseNotFound {
 		g.Err, g.Note = nil, "known after the domain is created"
+	}
+	if g.Err != nil {
+		g.Changes = nil
 	}
 	return g
 }
@@ -324,8 +328,8 @@ func (x *run) planAgain(ctx context.Context, g *Group) (bool, error) {
 	now := Plan{*g}
 	x.cfg.Talk.Plan(now)
 	x.out.Conflicts = x.out.Conflicts || now.Trouble()
-	if !now.Work() {
-		return true, nil
+	if !slices.ContainsFunc(g.Changes, func(c postern.Change) bool { return c.Apply != nil }) {
+		return true, nil // nothing to do, or by hand only
 	}
 	yes, err := x.cfg.Talk.Ask(ctx, "Carry this out, too?")
 	x.out.Refused = err != nil || !yes

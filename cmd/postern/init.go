@@ -41,6 +41,9 @@ func (cmd *initCmd) Run(a *app) error {
 	}
 	if isTerminal(a.stdin) && !cmd.NoAsk {
 		if err := newInterview(a, values).run(a); err != nil {
+			if a.ctx.Err() != nil {
+				return errors.New("stopped; nothing was written")
+			}
 			return err
 		}
 	}

@@ -28,21 +28,21 @@ func (cmd *sandboxCmd) unset(a *app, w *sandbox.World, dir string) error {
 		}
 		return err
 	}
-	people := filepath.Join(dir, "people.csv")
-	if err := writeNew(people, castCSV()); err != nil {
+	w.PeopleCSV = filepath.Join(dir, "people.csv")
+	if err := writeNew(w.PeopleCSV, castCSV()); err != nil {
 		return err
 	}
 	if err := w.ServePage(); err != nil {
 		return err
 	}
-	if err := cmd.announceUnset(a, w, people); err != nil {
+	if err := cmd.announceUnset(a, w); err != nil {
 		return err
 	}
 	<-a.ctx.Done()
 	return nil
 }
 
-func (cmd *sandboxCmd) announceUnset(a *app, w *sandbox.World, people string) error {
+func (cmd *sandboxCmd) announceUnset(a *app, w *sandbox.World) error {
 	if cmd.Headless {
 		return json.NewEncoder(a.stdout).Encode(w.Addresses)
 	}
@@ -61,7 +61,7 @@ Then open %s and write to Bob.
 
   Mail at IMAP %s and SMTP %s; DNS at %s, its API and book at %s.
   Ctrl-C ends it, and all that is not in --config-out is removed.
-`, w.Domain, w.Zone, w.DNS.Host, w.Config, people, w.Page, w.IMAP, w.SMTP, w.Resolver, w.API+"/_emulator/")
+`, w.Domain, w.Zone, w.DNS.Host, w.Config, w.PeopleCSV, w.Page, w.IMAP, w.SMTP, w.Resolver, w.API+"/_emulator/")
 	return err
 }
 

@@ -39,7 +39,7 @@ func (cmd *setupCmd) Run(a *app) error {
 		return err
 	}
 	talk, rec := cmd.talk(a)
-	rc := setup.Config{Talk: talk, Wait: cmd.Wait}
+	rc := setup.Config{Talk: talk, Wait: max(cmd.Wait, 1)} // 0s: look once
 	if err := cmd.parts(cfg, &rc); err != nil {
 		return usageError{err}
 	}
@@ -211,7 +211,7 @@ func (cmd *setupCmd) onlyPlan(a *app, r *setup.Runner, talk setup.Talk, rec *set
 		_, _ = fmt.Fprintln(a.stdout, "There is nothing to take back.")
 	}
 	if p.Trouble() {
-		return errors.New("not all of it can be done; see the lines with !")
+		return errors.New("not all of it can be done; the lines with ! say why")
 	}
 	return nil
 }

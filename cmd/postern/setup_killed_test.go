@@ -292,3 +292,44 @@ func TestSetupKilledOften(t *testing.T) {
 		})
 	}
 }
+
+// TestSetupProtected: GoDaddy's Domain Protection takes texts and makes empty ones. It is
+// found out at the first, and nothing that rests on the DNS is done.
+func TestSetupProtected(t *testing.T) {
+	sc := scenario{name: "protected", godaddy: true, before: func(testing.TB, *outside) {}}
+	w, dir, _ := newScene(t, sc)
+	defer w.Close()
+	w.dns.SetSwitches(func(s *dns.Switches) { s.Protected = true })
+	o, _, err := w.attempt(t, sc, dir, false, 0, false)
+	if err != nil || o.Failed != 1 || len(o.Held) == 0 {
+		t.Fatalf("%+v %v", o, err)
+	}
+	if s := w.look(t); strings.Contains(s, "hooks/") || !strings.Contains(s, "google-site-verification=abc") {
+		t.Errorf("%s", s)
+	}
+}
+
+// TestSetupSenderSecurity: DKIM keys that Mailgun keeps, published as aliases; the text
+// that was there before goes and comes back.
+func TestSetupSenderSecurity(t *testing.T) {
+	sc := scenario{name: "sender security", before: func(t testing.TB, w *outside) {
+		body, err := w.call("POST", "/v4/domains", url.Values{"name": {"mg.example.com"}, "use_automatic_sender_security": {"true"}})
+		if err != nil || !strings.Contains(body, "pdk1._domainkey") {
+			t.Fatal(body, err)
+		}
+		if err := w.dns.Put(dns.Record{Name: "pdk1._domainkey.mg.example.com", Type: "TXT", Data: "k=rsa; p=MIGfMA0old"}); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	w, dir, before := newScene(t, sc)
+	defer w.Close()
+	if o, _, err := w.attempt(t, sc, dir, false, 0, false); err != nil || !o.Complete() {
+		t.Fatalf("%+v %v", o, err)
+	}
+	if z := w.zone(); !strings.Contains(z, "pdk1._domainkey.mg.example.com CNAME 0 pdk1._domainkey.") || strings.Contains(z, "MIGfMA0old") {
+		t.Errorf("%s", z)
+	}
+	if o, _, err := w.attempt(t, sc, dir, true, 0, false); err != nil || !o.Complete() || w.look(t) != before {
+		t.Fatalf("%+v %v\n%s", o, err, w.look(t))
+	}
+}

@@ -55,11 +55,11 @@ func (h *Host) do(ctx context.Context, method, path, auth string, body []byte) (
 	if a.Status >= 200 && a.Status < 300 {
 		return a.Body, nil
 	}
-	return nil, refusal(a)
+	return nil, refusal(a, method)
 }
 
 // refusal reads both forms of errors: v1's code and v3's name.
-func refusal(a apicall.Answer) error {
+func refusal(a apicall.Answer, method string) error {
 	var b struct {
 		Code    string `json:"code"`
 		Name    string `json:"name"`
@@ -84,7 +84,9 @@ func refusal(a apicall.Answer) error {
 	case a.Status == http.StatusConflict:
 		e.Kind = postern.Denied
 		e.Err = errText("GoDaddy manages this record itself or does not let the domain be changed")
-	case a.Status == http.StatusBadRequest && b.Code == "UNKNOWN_DOMAIN" || a.Status == http.StatusNotFound:
+	case a.Status == http.StatusNotFound || a.Status == http.StatusBadRequest && (b.Code == "UNKNOWN_DOMAIN" || method == http.MethodGet):
+		// v3 was seen to answer 400 for a zone it does not have; of a GET of ours nothing else
+		// can be wrong.
 		e.Cause = postern.CauseNotFound
 		e.Err = errText("this account does not have the zone or record")
 	case a.Status == http.StatusUnprocessableEntity && len(b.Fields) > 0:

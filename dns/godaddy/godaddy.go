@@ -124,8 +124,12 @@ func (h *Host) Create(ctx context.Context, zone string, r postern.DNSRecord) err
 	if err != nil || has(before, zone, r) {
 		return err
 	}
+	if theirs.Type == "CNAME" && len(before) > 0 {
+		return postern.Errorf(postern.Permanent, op, "another CNAME is at the name").Because(postern.CauseChanged)
+	}
 	failed := a.create(ctx, zone, theirs)
-	if failed != nil && !refusedAsIs(failed) {
+	overtaken := postern.CauseOf(failed) == postern.CauseChanged
+	if failed != nil && !overtaken && !refusedAsIs(failed) {
 		return failed
 	}
 	// Refused as it stands: it may be that the value is there already, from another hand.
@@ -133,17 +137,17 @@ func (h *Host) Create(ctx context.Context, zone string, r postern.DNSRecord) err
 	switch {
 	case err != nil:
 		return err
-	case has(after, zone, r):
+	case has(after, zone, r) && !overtaken:
 		return nil
+	case countEmpty(after) > countEmpty(before):
+		return protected(theirs.Type)
 	case failed != nil:
 		return failed
-	case countEmpty(after) > countEmpty(before):
-		return postern.Errorf(postern.Denied, op, "GoDaddy stored an empty %s in place of the value: the domain has Full Domain Protection; switch it off for the change, and delete the empty record", theirs.Type)
 	}
 	return postern.Errorf(postern.Temporary, op, "the new %s does not show yet", theirs.Type)
 }
 
-// Delete takes one value away.
+// Delete takes one value away and looks whether it is gone.
 func (h *Host) Delete(ctx context.Context, zone string, r postern.DNSRecord) error {
 	zone = lower(zone)
 	rel, err := relative(zone, r.Name)
@@ -155,7 +159,24 @@ func (h *Host) Delete(ctx context.Context, zone string, r postern.DNSRecord) err
 	if err != nil || !has(rs, zone, r) {
 		return err
 	}
-	return a.remove(ctx, zone, kind, rel, func(x record) bool { return !x.empty() && x.ours(zone).Same(r) })
+	if err := a.remove(ctx, zone, kind, rel, func(x record) bool { return !x.empty() && x.ours(zone).Same(r) }); err != nil {
+		return err
+	}
+	after, err := a.list(ctx, zone, kind, rel)
+	switch {
+	case err != nil:
+		return err
+	case !has(after, zone, r):
+		return nil
+	case countEmpty(after) > countEmpty(rs):
+		return protected(kind)
+	}
+	return postern.Errorf(postern.Temporary, op, "the deleted %s still shows", kind)
+}
+
+// protected is what GoDaddy does instead of refusing.
+func protected(kind string) error {
+	return postern.Errorf(postern.Denied, op, "GoDaddy stored an empty %s instead of the change: the domain has Full Domain Protection; switch it off for the change, and delete the empty record", kind)
 }
 
 // read lists by the API that the zone was found with, or finds one: the first that does

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,7 +50,9 @@ func (a *v1) list(ctx context.Context, zone, kind, name string) ([]record, error
 	}), nil
 }
 
-// create adds by PATCH. The body has to be an array, of one.
+// create adds by PATCH. The body has to be an array, of one. Accounts were seen that may
+// only make calls for one type at one name, and PATCH is for the domain: where it is
+// forbidden, the value is written together with those that are there.
 func (a *v1) create(ctx context.Context, zone string, r record) error {
 	a.h.v1Lock.Lock()
 	defer a.h.v1Lock.Unlock()
@@ -58,7 +61,18 @@ func (a *v1) create(ctx context.Context, zone string, r record) error {
 		return postern.Errorf(postern.Internal, op, "%w", err)
 	}
 	_, err = a.h.do(ctx, http.MethodPatch, a.path(zone), a.auth, body)
-	return err
+	var e *postern.Error
+	if !errors.As(err, &e) || e.Kind != postern.Denied || e.Code != "ACCESS_DENIED" {
+		return err
+	}
+	there, listErr := a.list(ctx, zone, r.Type, r.Name)
+	if listErr != nil {
+		return err
+	}
+	if r.raw, err = json.Marshal(r); err != nil {
+		return postern.Errorf(postern.Internal, op, "%w", err)
+	}
+	return a.replace(ctx, zone, r.Type, r.Name, append(slices.DeleteFunc(there, record.empty), r))
 }
 
 // remove reads all values at the name, writes back the others, and looks whether they
@@ -82,7 +96,13 @@ func (a *v1) remove(ctx context.Context, zone, kind, name string, drop func(reco
 		}
 		return err
 	}
-	body, err := withoutNames(keep)
+	return a.replace(ctx, zone, kind, name, keep)
+}
+
+// replace writes all values of one type at one name, and looks whether they are what is
+// there then.
+func (a *v1) replace(ctx context.Context, zone, kind, name string, want []record) error {
+	body, err := withoutNames(want)
 	if err != nil {
 		return err
 	}
@@ -93,7 +113,7 @@ func (a *v1) remove(ctx context.Context, zone, kind, name string, drop func(reco
 	if err != nil {
 		return err
 	}
-	if !sameRecords(zone, keep, now) {
+	if !sameRecords(zone, want, now) {
 		return postern.Errorf(postern.Temporary, op, "the %s records at %s were changed by somebody else meanwhile; look at them", kind, name).Because(postern.CauseChanged)
 	}
 	return nil

@@ -35,8 +35,8 @@ const (
 	FullDot                  // mg.example.com.
 )
 
-// Pages are the pages that are known. It is data, from the hosts' own help; what is not
-// here takes the usual form.
+// Pages are the pages that are known, as they are generally described; they were not
+// looked at one by one, and they change. What is not here takes the usual form.
 func Pages() []Page {
 	return []Page{
 		{ID: "godaddy", Title: "GoDaddy", MinTTL: 600},

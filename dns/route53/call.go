@@ -82,7 +82,7 @@ func refused(err error) error {
 		return err
 	}
 	r := *e
-	r.Kind, r.Cause, r.Err = postern.Permanent, postern.CauseNone, errors.New("Route 53 refuses the values")
+	r.Kind, r.Cause, r.Err = postern.Permanent, postern.CauseNone, errors.New("the values are refused")
 	return &r
 }
 

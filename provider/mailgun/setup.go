@@ -176,13 +176,6 @@ func changed(op, what string) error {
 	return postern.Errorf(postern.Permanent, op, "%s has changed meanwhile", what).Because(postern.CauseChanged)
 }
 
-func onOff(b bool) string {
-	if b {
-		return "on"
-	}
-	return "off"
-}
-
 // await repeats f until it is no longer told that a thing does not exist: at Mailgun new
 // objects become visible after a while (documentation, "eventual consistency").
 func await(ctx context.Context, f func() error) error {

@@ -27,6 +27,10 @@ func (s *Server) serveDNS(server string, w wire.ResponseWriter, q *wire.Msg) {
 		_ = w.WriteMsg(reply)
 		return
 	}
+	if q.Question[0].Qtype == wire.TypeAXFR {
+		s.serveTransfer(server, w, q)
+		return
+	}
 	name, kind := canonical(q.Question[0].Name), wire.TypeToString[q.Question[0].Qtype]
 	e := Entry{Kind: "query", Server: server, Name: name, Type: kind, Method: w.RemoteAddr().Network()}
 	fault := s.strikes(subject{on: "dns", server: server, name: name, kind: kind})

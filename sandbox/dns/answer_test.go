@@ -224,10 +224,14 @@ func TestUpdates(t *testing.T) {
 	if r, _, err := c.Exchange(m, w.dns.Addr(dns.NS1)); err != nil || r.IsTsig() == nil || len(r.Answer) != 1 {
 		t.Errorf("a signed question: %v %v", r, err)
 	}
-	for _, m := range []*wire.Msg{new(wire.Msg).SetUpdate("shop.example."), new(wire.Msg).SetQuestion("shop.example.", wire.TypeSOA)} {
+	// The whole zone, for whoever has the key, and for nobody else.
+	if r := w.ask(dns.NS1, "tcp", "shop.example", wire.TypeAXFR); r.Rcode != wire.RcodeRefused || len(r.Answer) != 0 {
+		t.Errorf("an unsigned transfer: %v", r)
+	}
+	for _, m := range []*wire.Msg{new(wire.Msg).SetUpdate("shop.example."), new(wire.Msg).SetAxfr("shop.example."), new(wire.Msg).SetQuestion("shop.example.", wire.TypeSOA)} {
 		m.SetTsig("stranger.", wire.HmacSHA256, 300, time.Now().Unix())
 		c := &wire.Client{Net: "tcp", TsigSecret: map[string]string{"stranger.": "c3RyYW5nZXIncyBrZXk="}}
-		if r, _, _ := c.Exchange(m, w.dns.Addr(dns.NS1)); r == nil || r.Rcode != wire.RcodeNotAuth || len(r.Answer) != 0 {
+		if r, _, _ := c.Exchange(m, w.dns.Addr(dns.NS1)); r == nil || r.Rcode != wire.RcodeNotAuth && r.Rcode != wire.RcodeRefused || len(r.Answer) != 0 {
 			t.Errorf("a stranger's key: %v", r)
 		}
 	}

@@ -43,6 +43,38 @@ func (s *Server) serveUpdate(server string, w wire.ResponseWriter, q *wire.Msg) 
 	_ = w.WriteMsg(reply)
 }
 
+// serveTransfer gives a whole zone (RFC 5936) to whoever signs with the key of updates.
+func (s *Server) serveTransfer(server string, w wire.ResponseWriter, q *wire.Msg) {
+	name := canonical(q.Question[0].Name)
+	e := Entry{Kind: "query", Server: server, Name: name, Type: "AXFR", Method: w.RemoteAddr().Network()}
+	defer func() {
+		e.What = fmt.Sprintf("%s: %s AXFR -> %s", server, name, e.Rcode)
+		e.Failed = e.Rcode != wire.RcodeToString[wire.RcodeSuccess]
+		s.note(e)
+	}()
+	s.mu.Lock()
+	z := s.hosted(name, "rfc2136")
+	var all []wire.RR
+	if z != nil {
+		all = append(all, z.soa())
+		for _, r := range z.records {
+			if r.Type != "SOA" {
+				all = append(all, z.wire(r, r.Name)...)
+			}
+		}
+		all = append(all, z.soa())
+	}
+	s.mu.Unlock()
+	reply := new(wire.Msg).SetReply(q)
+	reply.Authoritative, reply.Answer = true, all
+	if z == nil || server != NS1 || e.Method != "tcp" || q.IsTsig() == nil || w.TsigStatus() != nil {
+		reply.Answer, reply.Rcode = nil, wire.RcodeRefused
+	}
+	e.Rcode = wire.RcodeToString[reply.Rcode]
+	sign(w, q, reply)
+	_ = w.WriteMsg(reply)
+}
+
 // mayUpdate checks who asks, before anything is looked at.
 func (s *Server) mayUpdate(server string, w wire.ResponseWriter, q *wire.Msg) int {
 	t := q.IsTsig()

@@ -86,7 +86,7 @@ func chatLine(e sendbird.Entry, n names) (Line, bool) {
 		l.Minor = !strings.HasSuffix(e.Category, ":message_send")
 		l.Again, l.AgainID = "webhook", strconv.FormatInt(e.Webhook, 10)
 		if e.Error != "" {
-			l.Tone, l.More, l.Minor = bad, e.Error, false
+			l.Tone, l.More, l.Minor = bad, strings.TrimPrefix(l.More+" · "+lastWords(e.Error), " · "), false
 		}
 		l.failed(e.Status, "")
 	case "outcome":
@@ -99,6 +99,15 @@ func chatLine(e sendbird.Entry, n names) (Line, bool) {
 		return l, false
 	}
 	return l, true
+}
+
+// lastWords are the end of an error's chain: what it came to. The whole stands behind the
+// line.
+func lastWords(err string) string {
+	if i := strings.LastIndex(err, ": "); i >= 0 {
+		return err[i+2:]
+	}
+	return err
 }
 
 // failed paints a line red for a status that is an error.

@@ -38,7 +38,7 @@ func mailLine(e mailgun.Entry, n names) (Line, bool) {
 		l.Tone, l.Minor = bad, false
 	}
 	if e.Error != "" {
-		l.More = e.Error
+		l.More = lastWords(e.Error)
 	}
 	return l, true
 }

@@ -184,6 +184,7 @@ func TestLines(t *testing.T) {
 		{chat(sendbird.Entry{Kind: "client", Method: "POST", Path: ch + "/messages", Status: 400, Answer: `{"message":"Too long.","code":400110,"error":true}`}), "chat", "Ana tried to write", "Too long. (400110)", bad, false},
 		{chat(sendbird.Entry{Kind: "client", Method: "PUT", Path: ch + "/read", Status: 200}), "chat", "Ana looked at the chat", "", "", true},
 		{chat(sendbird.Entry{Kind: "client", Method: "DELETE", Path: ch + "/messages/7", Status: 200}), "chat", "Ana deleted a message", "", "", false},
+		{chat(sendbird.Entry{Kind: "try", Category: "group_channel:message_send", Try: 2, Error: `Post "http://127.0.0.1:1/h": dial tcp 127.0.0.1:1: connect: connection refused`}), "sendbird", "webhook message_send", "try 2 · connection refused", bad, false},
 		{chat(sendbird.Entry{Kind: "call", Method: "GET", Path: "/v3/group_channels/x/members", Status: 200}), "gateway", "asked Sendbird who is there", "", "", true},
 		{chat(sendbird.Entry{Kind: "call", Method: "PUT", Path: "/v3/group_channels/x/messages/mark_as_read", Request: `{"user_id":"bob"}`, Status: 200}), "gateway", "moved Bob’s read mark in Sendbird", "", "", true},
 		{chat(sendbird.Entry{Kind: "call", Method: "POST", Path: "/v3/group_channels/x/messages", Status: 500, Answer: `{}`}), "gateway", "tried to post in the chat", "", bad, false},

@@ -2,6 +2,7 @@ package lookup_test
 
 import (
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -125,5 +126,39 @@ func TestHostOf(t *testing.T) {
 			t.Errorf("%+v stands twice, or is empty", h)
 		}
 		seen[h.ID] = true
+	}
+}
+
+// A resolver that is silent on a zone is not asked label by label: each costs a time-out.
+func TestSilentZoneIsCheap(t *testing.T) {
+	var silent, asked atomic.Int64
+	resolver := strange(t, func(w dns.ResponseWriter, m *dns.Msg) {
+		asked.Add(1)
+		if name := m.Question[0].Name; strings.HasSuffix(name, "lame.test.") {
+			silent.Add(1)
+			return
+		}
+		r := new(dns.Msg).SetReply(m)
+		soa := &dns.SOA{Hdr: dns.RR_Header{Name: "test.", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 60}, Ns: "ns.test.", Mbox: "h.test.", Minttl: 60}
+		switch m.Question[0].Qtype {
+		case dns.TypeSOA:
+			r.Answer = []dns.RR{soa}
+		case dns.TypeNS:
+			r.Answer = []dns.RR{&dns.NS{Hdr: dns.RR_Header{Name: "test.", Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: 60}, Ns: "ns.test."}}
+		default:
+			r.Ns = []dns.RR{soa}
+		}
+		_ = w.WriteMsg(r)
+	})
+	c, err := lookup.New(lookup.Config{Resolver: resolver, Timeout: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := c.Zone(t.Context(), "a.b.c.d.e.f.g.lame.test")
+	if err != nil || z.Name != "test" || z.Delegated {
+		t.Errorf("%+v, %v", z, err)
+	}
+	if silent.Load() > 4 {
+		t.Errorf("%d questions of %d in vain", silent.Load(), asked.Load())
 	}
 }

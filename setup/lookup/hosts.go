@@ -14,7 +14,8 @@ type Host struct {
 }
 
 // Hosts is who is recognised by the names of its servers. It is data: a line more is all
-// that a new one needs.
+// that a new one needs. Domain Connect's discovery is left out: it goes over HTTP, which
+// does not belong here, and adds but a link to a page that these names lead to as well.
 func Hosts() []Host {
 	return []Host{
 		{"godaddy", "GoDaddy", []string{".domaincontrol.com"}},

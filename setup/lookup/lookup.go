@@ -29,7 +29,7 @@ type Config struct {
 	Servers []string
 
 	Timeout time.Duration // of one question, default 3s; it is asked twice at most
-	Total   time.Duration // of one call of this package, default 20s
+	Total   time.Duration // of one call of this package, default 30s
 	Port    int           // where delegated servers listen, default 53
 	Now     func() time.Time
 
@@ -55,12 +55,13 @@ type Client struct {
 	mu    sync.Mutex
 	asked int
 	known map[question]*pending
+	dead  sync.Map // addresses of authoritative servers that do not answer
 }
 
 // New makes a client. It fails with Invalid for addresses that are none.
 func New(cfg Config) (*Client, error) {
 	setDefault(&cfg.Timeout, 3*time.Second)
-	setDefault(&cfg.Total, 20*time.Second)
+	setDefault(&cfg.Total, 30*time.Second)
 	setDefault(&cfg.Port, 53)
 	setDefault(&cfg.MaxQuestions, 2000)
 	if cfg.Now == nil {

@@ -44,6 +44,9 @@ type Zone struct {
 	// Own are the server names that the zone itself lists, sorted; it should be the same
 	// as the parent's list.
 	Own []string
+	// Seen are the server names that the resolver gives, sorted: those that the world asks.
+	// They differ from Own where the zone is kept at one host and delegated to another.
+	Seen []string
 	// Delegated is false if the parent could not be asked: Servers then are what the
 	// resolver says; or what Config.Servers says.
 	Delegated bool

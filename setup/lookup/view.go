@@ -27,8 +27,9 @@ func (c *Client) View(own ...string) *View {
 	return v
 }
 
-// records gives the records of a type that somebody who asks for the name gets. Servers
-// that disagree count together: a doctor is to see what any of them says.
+// records gives the records of a type that somebody who asks for the name gets. Of servers
+// that disagree the first that knows counts: together they would seem to have two SPF
+// records where each has one. That they disagree is told by Authoritative.
 func (v *View) records(ctx context.Context, name, kind string) ([]postern.DNSRecord, Status, error) {
 	at, err := fold(name)
 	if err != nil {
@@ -46,7 +47,11 @@ func (v *View) records(ctx context.Context, name, kind string) ([]postern.DNSRec
 		if s := last.Status(); !s.Known() {
 			return nil, s, postern.Errorf(postern.Temporary, op, "%s %s: no server of %s says (%s)", last.Name, kind, last.Zone.Name, s)
 		}
-		return last.Records(), last.Status(), nil
+		for _, s := range last.Servers {
+			if s.Status.Known() {
+				return s.Records, s.Status, nil
+			}
+		}
 	}
 	a, err := v.c.Recursive(ctx, at, kind)
 	if err != nil {

@@ -41,7 +41,20 @@ func (c *Client) zone(ctx context.Context, name string) (Zone, error) {
 	if over := c.overBudget(); over != nil {
 		return Zone{}, over // what was found with questions left out is not the whole
 	}
-	return z, err
+	if err != nil {
+		return Zone{}, err
+	}
+	z.Seen = c.seen(ctx, z.Name)
+	return z, nil
+}
+
+// seen lists the names of a zone's servers as the resolver has them.
+func (c *Client) seen(ctx context.Context, zone string) []string {
+	m, _, err := c.ask(ctx, question{server: c.resolver, name: zone, kind: dns.TypeNS, recurse: true, unchecked: true})
+	if err != nil {
+		return nil
+	}
+	return nsNames(m.Answer, zone)
 }
 
 func (c *Client) findZone(ctx context.Context, name string) (Zone, error) {
@@ -103,8 +116,8 @@ func (c *Client) pinned(ctx context.Context, name string) (Zone, bool, error) {
 }
 
 // climb finds the SOA of the zone that a name is in, by the resolver and without
-// validation (a zone with broken DNSSEC is still a zone). trouble is the highest name on
-// the way of which the resolver could not speak.
+// validation (a zone with broken DNSSEC is still a zone). trouble is the highest name that
+// was asked for of which the resolver could not speak.
 func (c *Client) climb(ctx context.Context, name string) (soa *dns.SOA, trouble string, err error) {
 	at := name
 	for range maxLabels {
@@ -119,12 +132,21 @@ func (c *Client) climb(ctx context.Context, name string) (soa *dns.SOA, trouble 
 				return soa, trouble, nil
 			}
 		}
-		if at == "" {
-			break
+		switch labels := strings.Split(at, "."); {
+		case at == "":
+			return nil, "", c.noZone(name)
+		case trouble != "" && len(labels) > 2:
+			// Each more name in a zone that does not answer would cost two time-outs.
+			at = strings.Join(labels[len(labels)-2:], ".")
+		default:
+			at = above(at)
 		}
-		at = above(at)
 	}
-	return nil, "", postern.Errorf(postern.Temporary, op, "the resolver %s finds no zone for %s", c.resolver, name)
+	return nil, "", c.noZone(name)
+}
+
+func (c *Client) noZone(name string) error {
+	return postern.Errorf(postern.Temporary, op, "the resolver %s finds no zone for %s", c.resolver, name)
 }
 
 // delegation sets the servers of a zone: as its parent's servers have them, or where they
@@ -288,6 +310,14 @@ func (c *Client) ownServers(ctx context.Context, z Zone) ([]string, error) {
 	return nil, nil
 }
 
+// isDead tells whether an authoritative server's address was tried twice in vain. It is
+// not tried again in this client's life: a zone with a dead server would cost a time-out
+// for each question.
+func (c *Client) isDead(addr string) bool {
+	_, dead := c.dead.Load(addr)
+	return dead
+}
+
 // askServer asks one authoritative server at the first of its addresses that answers.
 func (c *Client) askServer(ctx context.Context, s Server, name string, kind uint16) (Answer, error) {
 	a := Answer{Server: s.Name, Status: Unreachable, Reason: "its name has no address that can be reached"}
@@ -296,24 +326,22 @@ func (c *Client) askServer(ctx context.Context, s Server, name string, kind uint
 	}
 	for _, addr := range s.asks {
 		a.Address = addr
+		if c.isDead(addr) {
+			a.Reason = "did not answer before"
+			continue
+		}
 		m, at, err := c.ask(ctx, question{server: addr, name: name, kind: kind})
 		if err != nil {
 			if ours(err) {
 				return a, err
 			}
-			a = failed(a, err)
+			if a = failed(a, err); a.Status == Unreachable {
+				c.dead.Store(addr, true)
+			}
 			continue
 		}
 		a.At, a.Reason = at, ""
 		return a.read(m, name, kind, false), nil
 	}
 	return a, nil
-}
-
-// Parent gives the name of the zone above, as far as names tell: it may be higher.
-func (z Zone) Parent() string {
-	if strings.Contains(z.Name, ".") {
-		return above(z.Name)
-	}
-	return ""
 }

@@ -28,7 +28,7 @@ func Document(services []Emulated, left []LeftOut, rec *Recorder) string {
 
 Each line is an endpoint that an emulator answers. The last column names the clients that called it with success in the
 conformance suite (` + "`tests/conformance`" + `), each answer's content checked. Nobody here wrote the vendors' clients: Mailgun's Go
-SDK and ` + "`mailgun.js`" + `, and Sendbird's MIT-licensed ` + "`sendbird-platform-sdk`" + `. *Postern's own* are the product's clients, whose
+SDK and ` + "`mailgun.js`" + `, Sendbird's MIT-licensed ` + "`sendbird-platform-sdk`" + `, and libdns's provider for Cloudflare (the one for RFC 2136 is run, too: it speaks no HTTP). *Postern's own* are the product's clients, whose
 requests are held against the vendors' OpenAPI files as well. *Plain HTTP* is the suite without a client.
 `)
 	for _, s := range services {

@@ -60,6 +60,7 @@ func testPlain(t *testing.T, rec *Recorder) {
 	t.Run("mailgun domains v3", func(t *testing.T) { plainDomains(startPlainMail(t, rec)) })
 	t.Run("mailgun allowlist", func(t *testing.T) { plainAllowlist(startPlainMail(t, rec)) })
 	t.Run("mailgun queues and stored mail", func(t *testing.T) { plainStored(startPlainMail(t, rec)) })
+	t.Run("DNS hosts", func(t *testing.T) { plainDNS(t, rec) })
 	t.Run("sendbird", func(t *testing.T) { plainChat(t, rec) })
 }
 

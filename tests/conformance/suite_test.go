@@ -16,6 +16,7 @@ func TestConformance(t *testing.T) {
 		{"postern sendbird", func(t *testing.T) { testPosternChat(t, rec) }},
 		{"postern mailgun", func(t *testing.T) { testPosternMail(t, rec) }},
 		{"payloads", func(t *testing.T) { testPayloads(t, rec) }},
+		{"libdns", func(t *testing.T) { testLibdns(t, rec) }},
 		{"plain", func(t *testing.T) { testPlain(t, rec) }},
 		{"openapi", func(t *testing.T) { testOpenAPI(t, rec) }},
 	}
