@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // writeConfigFile writes a commented configuration in which everything stands at its
@@ -45,6 +46,9 @@ func (o option) fileDoc() string {
 	if o.Enum != nil {
 		doc += " One of " + strings.Join(o.Enum, ", ") + "."
 	}
+	if least := o.least(); least != "" {
+		doc += " " + least
+	}
 	if o.Says != "" {
 		doc += " Default: " + o.Says + "."
 	}
@@ -63,6 +67,18 @@ func (o option) requiredBy() string {
 		return "required"
 	}
 	return "required by `postern setup`"
+}
+
+// least says what a duration may be at least; "" = nothing to say.
+func (o option) least() string {
+	if o.Min == 0 || o.kind() != "duration" {
+		return ""
+	}
+	d := time.Duration(o.Min)
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("At least %dd, or 0s.", d/(24*time.Hour))
+	}
+	return fmt.Sprintf("At least %v, or 0s.", d)
 }
 
 // literal writes a value as TOML.
@@ -113,7 +129,7 @@ Every key is also an environment variable, which beats the file. With the suffix
 the value; setting both is an error. Secrets may also lie, named by their key, in the folder that ` + "`$CREDENTIALS_DIRECTORY`" + ` names
 (systemd's ` + "`LoadCredential=sendbird.api_token:/path`" + `). An empty value counts as not set.
 
-Durations are written like ` + "`10s`, `5m` or `1h30m`, sizes like `18MB` (10^6) or `16MiB` (2^20)" + `. Lists are arrays in the file and
+Durations are written like ` + "`10s`, `5m`, `1h30m` or `90d`, sizes like `18MB` (10^6) or `16MiB` (2^20)" + `. Lists are arrays in the file and
 comma separated in the environment.
 `)
 	for _, s := range sections() {
@@ -157,6 +173,9 @@ func (o option) docText() string {
 	s := o.Doc
 	if o.Enum != nil {
 		s = "`" + strings.Join(o.Enum, "`, `") + "`. " + s
+	}
+	if least := o.least(); least != "" {
+		s += " " + least
 	}
 	return strings.ReplaceAll(s, "|", `\|`)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -181,6 +182,11 @@ func (v fileValue) set(o option, c *Config) error {
 			return errors.New("must be text in quotes")
 		}
 		return o.set(c, strconv.FormatInt(x, 10))
+	case float64:
+		if o.Type.Kind() != reflect.Float64 {
+			return fmt.Errorf("must be a %s", o.kind())
+		}
+		return o.set(c, strconv.FormatFloat(x, 'g', -1, 64))
 	case bool:
 		if o.kind() != "true or false" {
 			return fmt.Errorf("must be a %s, not true or false", o.kind())

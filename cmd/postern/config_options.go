@@ -90,7 +90,12 @@ func newOption(prefix string, f reflect.StructField, index []int) option {
 	if n := f.Tag.Get("need"); n != "" {
 		o.Need = strings.Split(n, ",")
 	}
-	o.Min, _ = strconv.ParseInt(f.Tag.Get("min"), 10, 64)
+	if o.Type == reflect.TypeFor[time.Duration]() {
+		d, _ := parseDuration(f.Tag.Get("min"))
+		o.Min = int64(d)
+	} else {
+		o.Min, _ = strconv.ParseInt(f.Tag.Get("min"), 10, 64)
+	}
 	return o
 }
 
@@ -120,7 +125,7 @@ func (o option) kind() string {
 	switch o.Type.Kind() {
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int:
+	case reflect.Int, reflect.Float64:
 		return "number"
 	case reflect.Slice:
 		return "list"
@@ -135,9 +140,12 @@ func (o option) set(c *Config, s string) error {
 	f := o.field(c)
 	switch o.Type {
 	case reflect.TypeFor[time.Duration]():
-		d, err := time.ParseDuration(s)
-		if err != nil || d < 0 {
-			return fmt.Errorf("%q is not a duration; write it like 10s, 5m or 1h30m", s)
+		d, err := parseDuration(s)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration; write it like 10s, 5m, 1h30m or 90d", s)
+		}
+		if d != 0 && int64(d) < o.Min {
+			return fmt.Errorf("%s is too short; at least %v, or 0s", s, time.Duration(o.Min))
 		}
 		f.SetInt(int64(d))
 		return nil
@@ -162,6 +170,12 @@ func (o option) set(c *Config, s string) error {
 		}
 		f.SetInt(int64(n))
 		return o.checkMin(int64(n))
+	case reflect.Float64:
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil || n < 0 || n > 1e6 || n != n {
+			return fmt.Errorf("%q is not a number such as 10 or 0.5", s)
+		}
+		f.SetFloat(n)
 	case reflect.Slice:
 		return o.setList(c, strings.Split(s, ","))
 	case reflect.String:

@@ -290,7 +290,7 @@ func (x *examination) examiner(e examiner) doctor.Check {
 func unobserved(string, string, time.Duration) {}
 
 func (x *examination) mailgun() (*mailgun.Examiner, error) {
-	p, err := newMailgun(x.cfg, slog.New(slog.DiscardHandler), unobserved)
+	p, err := newMailgun(x.cfg, slog.New(slog.DiscardHandler), unobserved, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -304,7 +304,7 @@ func (x *examination) mailgun() (*mailgun.Examiner, error) {
 }
 
 func (x *examination) sendbird() (*sendbird.Examiner, error) {
-	p, err := newSendbird(x.cfg, slog.New(slog.DiscardHandler), unobserved)
+	p, err := newSendbird(x.cfg, slog.New(slog.DiscardHandler), unobserved, nil)
 	if err != nil {
 		return nil, err
 	}

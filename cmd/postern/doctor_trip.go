@@ -32,7 +32,7 @@ func (x *examination) sendToOurselves(ctx context.Context) (string, error) {
 	if x.cfg.AdminToken == "" {
 		return "", errors.New("admin_token is not set: the running gateway could not be asked what became of the mail, so none was sent")
 	}
-	p, err := newMailgun(x.cfg, slog.New(slog.DiscardHandler), unobserved)
+	p, err := newMailgun(x.cfg, slog.New(slog.DiscardHandler), unobserved, nil)
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/postern-chat/postern/store"
 )
 
 // TestMain lets the scripts call this test binary as the program.
@@ -27,6 +29,7 @@ func TestMain(m *testing.M) {
 //	enter                      put into its zone what Mailgun wants there
 //	zone FILE                  write what is in its zone
 //	state FILE                 write all that a set-up can touch
+//	bury FILE KIND...          give jobs up in a SQLite database, one of each kind
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -38,6 +41,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"bury":   scriptBury,
 			"mode":   scriptMode,
 			"status": scriptStatus,
 			"world":  scriptWorld,
@@ -57,6 +61,26 @@ func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if have := strconv.FormatUint(uint64(info.Mode().Perm()), 8); have != args[1] {
 		ts.Fatalf("%s has mode %s, want %s", args[0], have, args[1])
+	}
+}
+
+func scriptBury(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: bury FILE KIND...")
+	}
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{Database: "sqlite:" + ts.MkAbs(args[0])})
+	ts.Check(err)
+	defer func() { ts.Check(s.Close()) }()
+	for _, kind := range args[1:] {
+		_, _, err := s.Record(ctx, store.Arrival{Source: "test", Body: []byte("hush: words of a message"),
+			Jobs: []store.LaneJob{{Lane: "lane/" + kind, Kind: kind, Args: []byte("hush")}}})
+		ts.Check(err)
+	}
+	leases, err := s.Claim(ctx, 100)
+	ts.Check(err)
+	for _, l := range leases {
+		ts.Check(s.Finish(ctx, l, func(tx *store.Tx) error { return tx.Bury(l.Jobs[0], "no use:\nit said so") }))
 	}
 }
 

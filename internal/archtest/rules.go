@@ -59,6 +59,22 @@ var rules = []rule{
 		why: "files beside the database; knows neither the database nor the rules",
 	},
 	{
+		pkg: "blob/blobtest", ours: []string{"blob", ".", leaves}, not: sql,
+		why: "one suite for all places of blobs; imported by tests only",
+	},
+	{
+		pkg: "blob/s3/s3test",
+		why: "an object store for tests shares no code with the client, so that one misreading of its API cannot hide on both sides",
+	},
+	{
+		pkg: "blob/*", ours: []string{"blob", ".", leaves}, not: sql,
+		why: "a place of blobs knows what a blob is, and nobody who needs one",
+	},
+	{
+		pkg: "keep", ours: []string{"store", "blob", ".", leaves}, not: append([]string{"net/http"}, sql...),
+		why: "removes what is past its time; knows neither the rules nor where blobs are",
+	},
+	{
 		pkg: "store/storetest", ours: []string{"store", "store/*", "blob", ".", leaves, "internal/pgtest"},
 		why: "one suite for both databases; imported by tests only",
 	},
@@ -166,6 +182,7 @@ var rules = []rule{
 // Everything else takes crypto/rand: what looks like an id today is a secret tomorrow.
 var random = []struct{ pkg, why string }{
 	{"store", "spreads retries; nothing that it makes is a secret"},
+	{"blob/blobtest", "fills blobs, the same on every run"},
 	{"sandbox", "the same on every run, by --seed"},
 	{"sandbox/*", "the same on every run, by --seed"},
 	{"bench", "loads are repeated exactly"},
