@@ -179,8 +179,11 @@ const somePeople = 10_000
 
 // database looks at the database beside whoever is at work on it.
 func (x *examination) database() doctor.Database {
+	public := *x.cfg
+	public.Server.PrivateListen = "" // /readyz is with the webhooks
+	r := newRemote(&public)
 	return doctor.Database{
-		Name: x.cfg.Database.String(), Ready: newRemote(x.cfg).base + "/readyz",
+		Name: x.cfg.Database.String(), Ready: r.base + "/readyz", Client: r.client,
 		Look: func(ctx context.Context) (doctor.DatabaseSeen, error) {
 			g, err := x.look(ctx, 0)
 			return doctor.DatabaseSeen{Exists: g.Exists, Version: g.Version, Latest: g.Latest, Commit: g.Commit}, err
@@ -244,7 +247,7 @@ func (x *examination) dns() []doctor.Check {
 	d := doctor.DNS{Lookup: names, Domain: x.cfg.Mailgun.Domain, Host: host, Net: x.public}
 	d.Net.Now = x.now
 	if d.Net.Dial == nil {
-		d.Net.Dial = dial
+		d.Net.Dial = dial // the provider's host is the same for everybody
 	}
 	if u, err := url.Parse(x.cfg.PublicURL); err == nil {
 		d.PublicHost = u.Hostname()

@@ -74,10 +74,11 @@ func (c *clinic) silent(text string) {
 // TestEveryCodeIsProvoked: the table promises nothing that no case proves, and no case
 // finds what the table does not explain.
 func TestEveryCodeIsProvoked(t *testing.T) {
-	provoked := map[string]bool{}
+	provoked, mended := map[string]bool{}, map[string]bool{}
 	for _, b := range allBroken() {
 		for _, code := range b.codes {
 			provoked[code] = true
+			mended[code] = mended[code] || b.mends && !slices.Contains(b.left, code)
 			if _, _, ok := doctor.Entry(code); !ok {
 				t.Errorf("%s: %s is not in the table", b.name, code)
 			}
@@ -91,6 +92,9 @@ func TestEveryCodeIsProvoked(t *testing.T) {
 			for _, p := range s.Problems {
 				if !provoked[p.Code] {
 					t.Errorf("no case provokes %s", p.Code)
+				}
+				if p.Setup && !mended[p.Code] {
+					t.Errorf("no case shows that setup mends %s", p.Code)
 				}
 			}
 		}

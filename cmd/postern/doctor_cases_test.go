@@ -189,7 +189,7 @@ func brokenMailguns() []broken {
 		}},
 		{name: "a wrong sending key", codes: codes("MAILGUN-SENDING-REFUSED"), make: func(c *clinic) { c.env["POSTERN_MAILGUN_SENDING_KEY"] = "key-of-yesterday" }},
 		{name: "the account key sends", codes: codes("MAILGUN-KEY-WIDE"), make: func(c *clinic) { c.env["POSTERN_MAILGUN_SENDING_KEY"] = "key-sandbox-account" }},
-		{name: "the domain is not there", codes: codes("MAILGUN-DOMAIN-NONE", "MAILGUN-SENDING-REFUSED"), make: func(c *clinic) { c.mg("DELETE", "/v3/domains/"+clinicDomain, nil) },
+		{name: "the domain is not there", codes: codes("MAILGUN-DOMAIN-NONE"), make: func(c *clinic) { c.mg("DELETE", "/v3/domains/"+clinicDomain, nil) },
 			mends: true},
 		{name: "the domain is not verified", codes: codes("MAILGUN-UNVERIFIED", "DNS-MX-NONE", "DNS-SPF-NONE", "DNS-DKIM-NONE", "DNS-TRACK-NONE", "DNS-DMARC-NONE", "MAILGUN-RECORDS", "MAILGUN-RECORD-TRACK"), make: func(c *clinic) {
 			for _, r := range c.mail.DNSRecords(clinicDomain) {
@@ -231,15 +231,16 @@ func brokenMailguns() []broken {
 		}},
 		{name: "the signing key was made anew", codes: codes("MAILGUN-SIGNING-OTHER"), make: func(c *clinic) { c.mail.RotateSigningKey() }},
 		{name: "no route", codes: codes("MAILGUN-ROUTE-NONE"), mends: true, make: func(c *clinic) { c.noRoutes() }},
-		{name: "a route of another domain", codes: codes("MAILGUN-ROUTE-MISS"), make: func(c *clinic) {
+		{name: "a route of another domain", codes: codes("MAILGUN-ROUTE-MISS"), mends: true, make: func(c *clinic) {
 			c.noRoutes()
 			c.route(0, `match_recipient(".*@old.example.com")`, `forward("`+clinicURL+`/hooks/mailgun/inbound/mime")`, "stop()")
 		}},
-		{name: "a route to where we were", codes: codes("MAILGUN-ROUTE-STALE"), make: func(c *clinic) {
+		{name: "a route to where we were", codes: codes("MAILGUN-ROUTE-STALE"), mends: true, args: codes("--replace"), make: func(c *clinic) {
 			c.noRoutes()
-			c.route(0, `match_recipient(".*@mg.example.com")`, `forward("https://old.example.com/hooks/mailgun/inbound/mime")`, "stop()")
+			c.mg("POST", "/v3/routes", url.Values{"priority": {"0"}, "description": {"Postern: answers to " + clinicDomain}, "expression": {`match_recipient(".*@mg.example.com")`},
+				"action": {`forward("https://old.example.com/hooks/mailgun/inbound/mime")`, "stop()"}})
 		}},
-		{name: "a route for parsed mail", codes: codes("MAILGUN-ROUTE-PARSED"), make: func(c *clinic) {
+		{name: "a route for parsed mail", codes: codes("MAILGUN-ROUTE-PARSED"), mends: true, make: func(c *clinic) {
 			c.noRoutes()
 			c.route(0, `match_recipient(".*@mg.example.com")`, `forward("`+clinicURL+`/hooks/mailgun/inbound")`, "stop()")
 		}},

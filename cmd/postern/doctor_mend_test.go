@@ -55,7 +55,7 @@ func kept(r dns.Record, after []dns.Record) bool {
 	})
 }
 
-// othersRoutes are the routes that do not post to us.
+// othersRoutes are the routes that do not post to us, here or where we were.
 func (c *clinic) othersRoutes() []string {
 	var list struct {
 		Items []struct {
@@ -68,7 +68,7 @@ func (c *clinic) othersRoutes() []string {
 	}
 	var all []string
 	for _, r := range list.Items {
-		if line := r.Expression + " " + strings.Join(r.Actions, " "); !strings.Contains(line, clinicHost) {
+		if line := r.Expression + " " + strings.Join(r.Actions, " "); !strings.Contains(line, clinicHost) && !strings.Contains(line, "old.example.com") {
 			all = append(all, line)
 		}
 	}

@@ -2,6 +2,7 @@ package mailgun
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -76,6 +77,9 @@ func (x *Examiner) Examine(ctx context.Context) []postern.Finding {
 	if !ok {
 		for _, subject := range []string{"MAILGUN-DOMAIN", "MAILGUN-TRACK", "MAILGUN-SIGNING", "MAILGUN-ROUTE", "MAILGUN-HOOK", "MAILGUN-PEOPLE"} {
 			access = append(access, skip(subject, "not asked: see MAILGUN-KEY"))
+		}
+		if access[0].Code == "MAILGUN-DOMAIN-NONE" {
+			return append(access, skip("MAILGUN-SENDING", "not asked: there is no domain to send for"))
 		}
 		return append(access, x.sending(ctx, false)...)
 	}
@@ -164,6 +168,9 @@ func (x *Examiner) access(ctx context.Context) ([]postern.Finding, examDomain, b
 		other := map[string]string{"us": "eu", "eu": "us"}[x.c.cfg.Region]
 		f := fail("MAILGUN-REGION", "%s is unknown in region %s, and is there in region %s", x.c.cfg.Domain, x.c.cfg.Region, other)
 		return []postern.Finding{mend(f, "Set mailgun.region to %q.", other)}, d, false
+	}
+	if a.status == http.StatusNotFound && !json.Valid(a.body) {
+		return []postern.Finding{fail("MAILGUN-UNREACHABLE", "%s answers 404, but not as Mailgun's API does", x.c.base)}, d, false
 	}
 	if a.status == http.StatusNotFound {
 		return []postern.Finding{fail("MAILGUN-DOMAIN-NONE", "Mailgun does not know %s in region %s", x.c.cfg.Domain, x.c.cfg.Region)}, d, false

@@ -99,7 +99,7 @@ func (x *Examiner) domain(d examDomain) []postern.Finding {
 	case d.Domain.State != "active":
 		out = append(out, fail("MAILGUN-UNVERIFIED", "the state of %s is %q", name, d.Domain.State))
 	}
-	if d.Domain.Type == "sandbox" || strings.HasPrefix(name, "sandbox") && strings.HasSuffix(name, ".mailgun.org") {
+	if d.Domain.Type != "" && d.Domain.Type != "custom" { // there are two types only
 		out = append(out, warn("MAILGUN-TRIAL", "%s is a domain for trying Mailgun", name))
 	}
 	switch d.Domain.SpamAction {

@@ -76,7 +76,7 @@ func (x *Examiner) caught(first examRoute, all []examRoute, mine int) postern.Fi
 		case u.Host == ours.Host && t+"/mime" == x.exam.InboundURL:
 			return mend(warn("MAILGUN-ROUTE-PARSED", "%s posts parsed mail to %s", first, t), "Let it forward to %s.", x.exam.InboundURL)
 		case u.Path == ours.Path && u.Host != ours.Host:
-			return mend(fail("MAILGUN-ROUTE-STALE", "%s posts mail to %s, we are at %s", first, t, x.exam.InboundURL), "Run setup; or let the route forward to %s.", x.exam.InboundURL)
+			return mend(fail("MAILGUN-ROUTE-STALE", "%s posts mail to %s, we are at %s", first, t, x.exam.InboundURL), "Run postern setup --replace; or let the route forward to %s.", x.exam.InboundURL)
 		}
 	}
 	if mine < 0 {
@@ -147,7 +147,7 @@ func (x *Examiner) hooks(ctx context.Context) []postern.Finding {
 	case len(full) > 0:
 		return []postern.Finding{fail("MAILGUN-HOOK-FULL", "all %d places are taken for %s", mostHookURLs, strings.Join(full, ", "))}
 	case len(stale) > 0:
-		return []postern.Finding{mend(fail("MAILGUN-HOOK-STALE", "events go to %s, we are at %s", strings.Join(stale, ", "), x.exam.EventsURL), "Run setup; or put %s in their place.", x.exam.EventsURL)}
+		return []postern.Finding{mend(fail("MAILGUN-HOOK-STALE", "events go to %s, we are at %s", strings.Join(stale, ", "), x.exam.EventsURL), "Run postern setup --replace; or put %s in their place.", x.exam.EventsURL)}
 	}
 	return []postern.Finding{fail("MAILGUN-HOOK-NONE", "nobody posts to %s: %s", x.exam.EventsURL, strings.Join(missing, ", "))}
 }

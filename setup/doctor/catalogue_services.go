@@ -19,7 +19,7 @@ func mailgunSubjects() []Subject {
 			{"MAILGUN-DOMAIN-NONE", postern.Failure, "Mailgun does not know the domain", "It was never made, was deleted, or belongs to another account.", "No mail goes out.", "Run `postern setup`, or correct `mailgun.domain`.", true},
 			{"MAILGUN-UNVERIFIED", postern.Failure, "the domain is not verified", "Mailgun has not found the DNS records that it wants.", "At most 300 mails a day go out, or none.", "Mend what the DNS part says, then run `postern setup`, which asks Mailgun to look again.", true},
 			{"MAILGUN-DISABLED", postern.Failure, "the domain is disabled", "Mailgun has stopped it: complaints, bounces, or a bill.", "No mail goes out.", "Ask Mailgun's support.", false},
-			{"MAILGUN-TRIAL", postern.Warning, "the domain is Mailgun's sandbox", "It writes to five addresses that have agreed, and to nobody else.", "Everybody else gets no mail.", "Use a domain of your own.", false},
+			{"MAILGUN-TRIAL", postern.Warning, "the domain is one of Mailgun's, for trying", "It writes to five addresses that have agreed, and to nobody else.", "Everybody else gets no mail.", "Use a domain of your own.", false},
 			{"MAILGUN-SPAM-BLOCK", postern.Warning, "Mailgun throws away what it takes for spam", "The domain's spam filter is set to block.", "An answer that looks like spam never arrives, and nobody is told.", "Set the filter to tag: the gateway judges by itself.", false},
 			{"MAILGUN-SPAM-OFF", postern.Warning, "mail comes in without Mailgun's verdicts", "The domain's spam filter is off; what Mailgun found about SPF and DKIM comes with the mail only if it is set to tag.", "Forged answers are harder to tell from true ones.", "Run `postern setup`: it sets the filter to tag, which refuses nothing.", true},
 			{"MAILGUN-RECORDS", postern.Failure, "Mailgun does not find DNS records that mail needs", "By its own look at MX, SPF and DKIM. It looks seldom, so this may be old.", "Mail is not delivered, or lands in spam; answers do not come in.", "Mend what the DNS part says; `postern setup` asks Mailgun to look again.", true},
@@ -35,14 +35,14 @@ func mailgunSubjects() []Subject {
 		{"MAILGUN-ROUTE", "route of inbound mail", "`GET /v3/routes/match?address=x@DOMAIN`.", []Problem{
 			{"MAILGUN-ROUTE-NONE", postern.Failure, "no route brings mail to us", "Mailgun takes mail for the domain and does not post it here.", "Answers do not reach the chat.", "Run `postern setup`.", true},
 			{"MAILGUN-ROUTE-MISS", postern.Failure, "our route does not match our addresses", "Its expression was changed, or is of another domain.", "Answers do not reach the chat.", "Run `postern setup`, or correct the expression.", true},
-			{"MAILGUN-ROUTE-STALE", postern.Failure, "the route posts to another address of ours", "`public_url` changed since it was made.", "Answers go to where the gateway was.", "Run `postern setup`.", true},
-			{"MAILGUN-ROUTE-PARSED", postern.Warning, "the route posts parsed mail", "Our address without `/mime` gets Mailgun's own idea of the mail.", "Attachments with odd names are lost; forgeries are harder to tell.", "Let the route forward to the address that ends in `/mime`.", false},
+			{"MAILGUN-ROUTE-STALE", postern.Failure, "the route posts to another address of ours", "`public_url` changed since it was made.", "Answers go to where the gateway was.", "Run `postern setup --replace`.", true},
+			{"MAILGUN-ROUTE-PARSED", postern.Warning, "the route posts parsed mail", "Our address without `/mime` gets Mailgun's own idea of the mail.", "Attachments with odd names are lost; forgeries are harder to tell.", "Run `postern setup`; or let the route forward to the address that ends in `/mime`.", true},
 			{"MAILGUN-ROUTE-CAUGHT", postern.Failure, "another route takes our mail first", "Routes are the account's; one with a smaller number matches and stops.", "Answers go somewhere else.", "Give ours a smaller number, or make the other more precise.", false},
 			{"MAILGUN-ROUTE-SHARED", postern.Warning, "another route takes our mail as well", "It matches first and does not stop.", "Answers are read by somebody else too.", "Make the other route more precise, unless it is meant.", false},
 		}},
 		{"MAILGUN-HOOK", "event webhooks", "`GET /v3/domains/DOMAIN/webhooks`.", []Problem{
 			{"MAILGUN-HOOK-NONE", postern.Failure, "events are not posted to us", "For the events that are named there is no webhook to our address.", "Delivery, reading or failure of mail does not show in the chat; bounced addresses are written to again.", "Run `postern setup`.", true},
-			{"MAILGUN-HOOK-STALE", postern.Failure, "events are posted to another address of ours", "`public_url` changed since they were made.", "As if there were none.", "Run `postern setup`.", true},
+			{"MAILGUN-HOOK-STALE", postern.Failure, "events are posted to another address of ours", "`public_url` changed since they were made.", "As if there were none.", "Run `postern setup --replace`.", true},
 			{"MAILGUN-HOOK-FULL", postern.Failure, "there is no place for our webhook", "Mailgun keeps three addresses for an event, and all are others'.", "As if there were none.", "Take one away that nobody needs, then run `postern setup`.", false},
 		}},
 		{"MAILGUN-PEOPLE", "suppressed people", "`GET /v3/DOMAIN/bounces/ADDRESS`, also `complaints` and `unsubscribes`.", []Problem{
@@ -64,8 +64,8 @@ func sendbirdSubjects() []Subject {
 		}},
 		{"SENDBIRD-HOOK", "webhook of the application", "`GET /v3/applications/settings/webhook?display_all_webhook_categories=true`; dashboard: Settings > Chat > Webhooks.", []Problem{
 			{"SENDBIRD-HOOK-NONE", postern.Failure, "the application posts its events nowhere", "There is no address.", "Nothing is mailed.", "Run `postern setup`.", true},
-			{"SENDBIRD-HOOK-OTHER", postern.Failure, "the application posts its events to somebody else", "An application has one address.", "Nothing is mailed.", "If the other one is no longer needed: `postern setup --replace`. Else put a fan-out before both.", false},
-			{"SENDBIRD-HOOK-STALE", postern.Failure, "events go to another address of ours", "`public_url` changed since it was set.", "Nothing is mailed.", "Run `postern setup`.", false},
+			{"SENDBIRD-HOOK-OTHER", postern.Failure, "the application posts its events to somebody else", "An application has one address.", "Nothing is mailed.", "If the other one is no longer needed: `postern setup --replace`. Else put a fan-out before both.", true},
+			{"SENDBIRD-HOOK-STALE", postern.Failure, "events go to another address of ours", "`public_url` changed since it was set.", "Nothing is mailed.", "Run `postern setup --replace`.", true},
 			{"SENDBIRD-HOOK-OFF", postern.Failure, "the webhook is switched off", "The address is right, and nothing is posted.", "Nothing is mailed.", "Run `postern setup`.", true},
 			{"SENDBIRD-EVENTS", postern.Failure, "new messages are not posted", "`group_channel:message_send` is not among the events.", "Nothing is mailed.", "Run `postern setup`: it adds ours to those that are on.", true},
 			{"SENDBIRD-EVENTS-SOME", postern.Warning, "some events that we use are not posted", "Edits, deletions or reading are not told.", "Deleted messages are mailed; what was read in the chat is mailed too.", "Run `postern setup`: it adds ours to those that are on.", true},

@@ -15,7 +15,8 @@ type Database struct {
 	// Look looks at it without touching it.
 	Look func(ctx context.Context) (DatabaseSeen, error)
 	// Ready is where the running gateway tells whether it can take work, on this machine.
-	Ready string
+	Ready  string
+	Client *http.Client // for that; default http.DefaultClient
 }
 
 // DatabaseSeen is what was seen.
@@ -75,7 +76,11 @@ func (d Database) running(ctx context.Context) int {
 	if err != nil {
 		return 0
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := d.Client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0
 	}

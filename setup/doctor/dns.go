@@ -292,6 +292,7 @@ func (x *zoneExam) wildcard(ctx context.Context) []postern.Finding {
 // cache asks whether the resolver still has what was there before.
 func (x *zoneExam) cache(ctx context.Context) []postern.Finding {
 	var old []string
+	compared := 0
 	for _, q := range x.questions() {
 		a, err := x.Lookup.Authoritative(ctx, q[0], q[1])
 		if err != nil || !a.Agreed || !a.Status().Known() {
@@ -301,6 +302,7 @@ func (x *zoneExam) cache(ctx context.Context) []postern.Finding {
 		if err != nil || !r.Status.Known() {
 			continue
 		}
+		compared++
 		final := a.Final()
 		if !final.Status().Known() || sameRecords(final.Records(), r.Records) {
 			continue
@@ -311,6 +313,9 @@ func (x *zoneExam) cache(ctx context.Context) []postern.Finding {
 		return []postern.Finding{Found("DNS-CACHE-OLD", "%s", strings.Join(old, "; "))}
 	}
 	host, _, _ := net.SplitHostPort(x.Lookup.ResolverAddress())
+	if compared == 0 {
+		return []postern.Finding{Skip("DNS-CACHE", "nothing could be compared: the zone's servers or the resolver %s do not answer", host)}
+	}
 	return []postern.Finding{OK("DNS-CACHE", "the resolver %s says what the zone's servers say", host)}
 }
 

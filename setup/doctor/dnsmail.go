@@ -24,7 +24,7 @@ func (x *zoneExam) mx(ctx context.Context) []postern.Finding {
 	have := a.Records()
 	switch {
 	case len(have) == 0 && werr != nil:
-		return []postern.Finding{mend(Found("DNS-MX-NONE", "%s has no MX record", x.Domain), "Make the MX records that the provider names for the domain.")}
+		return []postern.Finding{mend(Found("DNS-MX-NONE", "%s has no MX record", x.Domain), "Run postern setup, or make the MX records that the provider names for the domain.")}
 	case len(have) == 0:
 		return []postern.Finding{mend(Found("DNS-MX-NONE", "%s has no MX record", x.Domain), bySetup, x.lines(ctx, wanted))}
 	case slices.ContainsFunc(have, func(r postern.DNSRecord) bool { return strings.Trim(r.Value, ".") == "" }):

@@ -19,7 +19,7 @@ func (x *zoneExam) spf(ctx context.Context) []postern.Finding {
 	case policy.SPFNone:
 		want, err := x.of(isSPF)
 		if err != nil || len(want) == 0 {
-			return []postern.Finding{mend(Found("DNS-SPF-NONE", "%s has no SPF record", x.Domain), "Make the SPF record that the provider names for the domain.")}
+			return []postern.Finding{mend(Found("DNS-SPF-NONE", "%s has no SPF record", x.Domain), "Run postern setup, or make the SPF record that the provider names for the domain.")}
 		}
 		return []postern.Finding{mend(Found("DNS-SPF-NONE", "%s has no SPF record", x.Domain), bySetup, x.lines(ctx, want))}
 	case policy.SPFPermError:

@@ -20,7 +20,10 @@ type Check struct {
 	Ask func(ctx context.Context) []postern.Finding
 }
 
-const defaultLimit = 8 * time.Second
+const (
+	defaultLimit = 8 * time.Second
+	grace        = time.Second
+)
 
 // Progress is told after each check how far the examination is, and which subjects are
 // still waited for. It is called from one goroutine.
@@ -70,7 +73,7 @@ func (c Check) inTime(ctx context.Context) []postern.Finding {
 	answered := make(chan []postern.Finding, 1)
 	go func() { answered <- c.Ask(ctx) }()
 	// Whoever keeps to his context has a moment to tell what he saw until then.
-	late := time.AfterFunc(limit+limit/8, func() {
+	late := time.AfterFunc(limit+grace, func() {
 		answered <- []postern.Finding{Skip(c.Subject, "no answer within %v", limit)}
 	})
 	defer late.Stop()

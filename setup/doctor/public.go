@@ -58,7 +58,7 @@ func (p Public) Checks() []Check {
 		}
 	}
 	if p.Dial == nil {
-		p.Dial = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+		p.Dial = p.dialAsTheWorld
 	}
 	if p.Now == nil {
 		p.Now = time.Now
@@ -76,6 +76,29 @@ func (p Public) Checks() []Check {
 		{Subject: "URL-GATEWAY", Ask: v.gateway},
 		{Subject: "URL-BODY", Ask: v.bodies},
 	}
+}
+
+// errNoAddress: the name leads nowhere.
+var errNoAddress = errors.New("no address")
+
+// dialAsTheWorld goes where the world's DNS says, whatever this machine knows better.
+func (p Public) dialAsTheWorld(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := p.addresses(ctx, host)
+	if err != nil || len(addrs) == 0 {
+		return nil, fmt.Errorf("%s has %w", host, errNoAddress)
+	}
+	d := &net.Dialer{Timeout: 3 * time.Second}
+	for _, a := range addrs[:min(len(addrs), 4)] {
+		var conn net.Conn
+		if conn, err = d.DialContext(ctx, network, net.JoinHostPort(a.String(), port)); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
 }
 
 type visitor struct {
@@ -111,14 +134,14 @@ func (v *visitor) address(ctx context.Context) []postern.Finding {
 	return []postern.Finding{OK("URL", "%s leads to %s", host, join(addrs))}
 }
 
-func (v *visitor) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
+func (p Public) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
 	if host == "localhost" {
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
 	}
-	return v.Resolve(ctx, host)
+	return p.Resolve(ctx, host)
 }
 
 // neighbours tells whether all services are on this machine.
@@ -207,6 +230,9 @@ func (v *visitor) gateway(ctx context.Context) []postern.Finding {
 
 // unreachable says why there was no answer at all.
 func (v *visitor) unreachable(ctx context.Context, err error) postern.Finding {
+	if errors.Is(err, errNoAddress) {
+		return Skip("URL-GATEWAY", "%s leads nowhere: see URL", v.url.Hostname())
+	}
 	if ctx.Err() != nil {
 		return Found("URL-SILENT", "no answer from %s in time%s", v.URL, v.listening(ctx))
 	}
