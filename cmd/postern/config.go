@@ -47,7 +47,6 @@ type Config struct {
 	Retention RetentionConfig `key:"retention" doc:"How long things are kept once nothing about them is open. 0s keeps them for ever. What is open is never removed: events with jobs, given up ones included, held mail that waits, mails that the provider is not known to have, posts that are not made. A SQLite file does not shrink; what is freed is used again."`
 	Reconcile ReconcileConfig `key:"reconcile" doc:"Looking for chat messages whose webhook never came."`
 	DNS       DNSConfig       `key:"dns" doc:"Where the records of the sending domain are kept. Only setup and doctor look here."`
-	TLS       TLSConfig       `key:"tls" doc:"HTTPS, where no proxy in front of us does it."`
 	Log       LogConfig       `key:"log" doc:"The log, on standard error."`
 	TLS       TLSConfig       `key:"tls" doc:"HTTPS, where no proxy in front of us does it."`
 	Server    ServerConfig    `key:"server" doc:"How much is done at once."`
