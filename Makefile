@@ -39,8 +39,8 @@ lint: ## check form and style: gofmt, go vet, staticcheck
 	go tool -modfile=tools/go.mod staticcheck ./...
 
 .PHONY: generate
-generate: ## write what is made from code: docs/configuration.md, tables of docs/sandbox.md
-	go test ./cmd/postern ./sandbox -run '^TestGenerated$$' -update
+generate: ## write what is made from code: docs/configuration.md, docs/doctor.md, tables of docs/sandbox.md
+	go test ./cmd/postern ./sandbox -run '^TestGenerated' -update
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 10s)
@@ -51,12 +51,39 @@ fuzz: ## run each fuzz target for FUZZTIME (default 10s)
 		done; \
 	done
 
+# The shipped binary: stripped. DIR is where the databases of the comparison are made
+# and thrown away; ROWS, ROUNDS and EACH make a shorter run, which writes no document.
+BENCH_DIR ?= bin/bench
+ROWS ?=
+ROUNDS ?= 3
+EACH ?= 3s
+MESSAGES ?= 200000
+CONVERSATIONS ?= 20000
+BENCH_OUT ?= $(if $(ROWS),,-out docs/performance.md)
+
+.PHONY: bench-build
+bench-build:
+	@bench/php/install
+	@tools/packages
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/bench-postern ./cmd/postern
+	go build -o bin/bench-compare ./bench/compare
+	@mkdir -p $(BENCH_DIR)
+
 .PHONY: bench
-bench: ## run the benchmarks
+bench: bench-build ## measure the program beside its anchors and write docs/performance.md (about 15 minutes; ROWS=a,b ROUNDS= EACH=)
+	bin/bench-compare -binary bin/bench-postern -dir $(BENCH_DIR) -rows '$(ROWS)' -rounds $(ROUNDS) -each $(EACH) \
+		-messages $(MESSAGES) -conversations $(CONVERSATIONS) $(BENCH_OUT)
+
+.PHONY: bench-growth
+bench-growth: ## the same, growth with 10 million messages and 1 million conversations (about 45 minutes and 40 GB of disk)
+	$(MAKE) bench MESSAGES=10000000 CONVERSATIONS=1000000
+
+.PHONY: bench-go
+bench-go: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-intake
-bench-intake: ## webhooks accepted durably, beside bare handlers that commit the same row
+bench-intake: ## the store alone: arrivals recorded durably, beside bare handlers that commit the same row
 	go test ./bench/intake -run '^$$' -bench Intake -benchtime 1x
 
 .PHONY: bench-large

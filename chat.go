@@ -97,6 +97,12 @@ type ReadMark struct {
 	At   time.Time
 }
 
+// Recent is a channel and the newest message in it.
+type Recent struct {
+	Channel Channel
+	Last    ChatMessage
+}
+
 // NewPost is a chat message to be written for a participant, or, with no User,
 // as the application's own line.
 type NewPost struct {

@@ -49,6 +49,7 @@ const (
 	CauseReplayed       // a signature already seen with another content
 	CauseBusy           // our own queues are full
 	CauseChanged        // what is there is no longer what it was when it was looked at
+	CauseExists         // the thing is there already
 )
 
 // Error is an error with a kind.

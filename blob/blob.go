@@ -1,24 +1,42 @@
 // Package blob keeps what is too large for the database: raw mails and attachments
 // on their way. A blob is written once and never changed.
 //
-// What lives here: Dir, blobs in a directory, and Draft, through which bytes of
-// unknown length arrive. What may not: knowledge of what the bytes are.
+// What lives here: Store, what a place for blobs must do; Dir, blobs in a directory;
+// and Draft, through which bytes of unknown length arrive. Package s3 keeps blobs in an
+// object store. What may not: knowledge of what the bytes are.
 package blob
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/hex"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/postern-chat/postern"
 )
+
+// Store is a place for blobs. Its methods are safe for concurrent use and may block on
+// disk or network. Their errors are Temporary, but for blobs that are not there, which
+// are Permanent with CauseNotFound.
+type Store interface {
+	// NewDraft begins a blob that keeps up to inMemory bytes in memory. With a negative
+	// number the first Write makes a file, even of no bytes. It does not block.
+	NewDraft(inMemory int) *Draft
+	// Open opens a blob for reading.
+	Open(ref string) (File, error)
+	// Delete removes a blob; one that is not there is no error.
+	Delete(ref string) error
+	// Old lists blobs that were written before a moment, in portions of up to 500 and in
+	// no order. What do removes is not listed again; what it fails with ends the list.
+	Old(ctx context.Context, before time.Time, do func(refs []string) error) error
+	// Owner tells whose the place is: whoever asked first, by the name he gave.
+	Owner(ctx context.Context, name string) (string, error)
+}
 
 // File is a blob opened for reading.
 type File interface {
@@ -28,40 +46,35 @@ type File interface {
 	Size() int64
 }
 
+// portion is how many blobs Old lists at once.
+const portion = 500
+
 // Dir keeps blobs as files of a directory.
 type Dir struct{ root string }
-
-// staleDraft is the age after which a draft was certainly left by a process that died.
-const staleDraft = 24 * time.Hour
 
 // NewDir makes the directory and removes what a dead process left half written. Several
 // processes may share it.
 func NewDir(root string) (*Dir, error) {
 	d := &Dir{root: root}
-	if err := os.MkdirAll(d.tmp(), 0o700); err != nil {
-		return nil, fail("blob.open", err)
-	}
-	drafts, err := os.ReadDir(d.tmp())
-	if err != nil {
-		return nil, fail("blob.open", err)
-	}
-	for _, e := range drafts {
-		if st, err := e.Info(); err == nil && time.Since(st.ModTime()) > staleDraft {
-			_ = os.Remove(filepath.Join(d.tmp(), e.Name()))
-		}
-	}
-	return d, nil
+	return d, Scratch(d.tmp())
 }
 
 func (d *Dir) tmp() string { return filepath.Join(d.root, "tmp") }
 
+// Valid tells whether a text can be a blob's name.
+func Valid(ref string) bool {
+	return len(ref) == 32 && strings.Trim(ref, "0123456789abcdef") == ""
+}
+
 // path spreads blobs over 256 folders by the start of their random names.
 func (d *Dir) path(ref string) (string, error) {
-	if len(ref) != 32 || strings.Trim(ref, "0123456789abcdef") != "" {
-		return "", postern.Errorf(postern.Permanent, "blob.path", "not a blob's name").Because(postern.CauseNotFound)
+	if !Valid(ref) {
+		return "", errAbsent
 	}
 	return filepath.Join(d.root, ref[:2], ref), nil
 }
+
+var errAbsent error = postern.Errorf(postern.Permanent, "blob.open", "no such blob").Because(postern.CauseNotFound)
 
 // Open opens a blob; CauseNotFound if it is not there.
 func (d *Dir) Open(ref string) (File, error) {
@@ -71,7 +84,7 @@ func (d *Dir) Open(ref string) (File, error) {
 	}
 	f, err := os.Open(p)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, postern.Errorf(postern.Permanent, "blob.open", "no such blob").Because(postern.CauseNotFound)
+		return nil, errAbsent
 	}
 	if err != nil {
 		return nil, fail("blob.open", err)
@@ -103,86 +116,29 @@ func (d *Dir) Delete(ref string) error {
 	return nil
 }
 
-// Draft takes bytes of unknown length: in memory while they are few, in a file when
-// they are many. Exactly one of Keep and Discard ends it; Discard after Keep is
-// harmless.
-type Draft struct {
-	d     *Dir
-	limit int // beyond this many bytes they go to a file
-	buf   bytes.Buffer
-	f     *os.File
-	n     int64
-	ended bool
-}
+// NewDraft begins a blob.
+func (d *Dir) NewDraft(inMemory int) *Draft { return NewDraft(d.tmp(), inMemory, d.settle) }
 
-// NewDraft begins a draft that keeps up to inMemory bytes in memory. With a negative
-// number the first Write makes the file, even of no bytes.
-func (d *Dir) NewDraft(inMemory int) *Draft { return &Draft{d: d, limit: inMemory} }
-
-// Write implements io.Writer.
-func (t *Draft) Write(p []byte) (int, error) {
-	if t.f == nil && t.buf.Len()+len(p) > t.limit {
-		f, err := os.CreateTemp(t.d.tmp(), "draft-")
-		if err != nil {
-			return 0, fail("blob.write", err)
-		}
-		t.f = f
-		if _, err := f.Write(t.buf.Bytes()); err != nil {
-			return 0, fail("blob.write", err)
-		}
-		t.buf = bytes.Buffer{}
-	}
-	t.n += int64(len(p))
-	if t.f == nil {
-		return t.buf.Write(p)
-	}
-	n, err := t.f.Write(p)
+// settle makes a draft's file durable before anybody can refer to it: its bytes, its
+// name, the name of the folder it stands in.
+func (d *Dir) settle(f *os.File, _ int64, ref string) error {
+	to, err := d.path(ref)
 	if err != nil {
-		return n, fail("blob.write", err)
+		return err
 	}
-	return n, nil
-}
-
-// Size tells how many bytes were written.
-func (t *Draft) Size() int64 { return t.n }
-
-// Keep ends the draft: few bytes are handed back, many stand on the disk for good
-// under the name it tells.
-func (t *Draft) Keep() (content []byte, ref string, err error) {
-	if t.f == nil {
-		t.ended = true
-		return t.buf.Bytes(), "", nil
-	}
-	var name [16]byte
-	_, _ = rand.Read(name[:]) // never fails, see crypto/rand
-	ref = hex.EncodeToString(name[:])
-	to, err := t.d.path(ref)
-	if err != nil {
-		return nil, "", err
-	}
-	if err := t.settle(to); err != nil {
-		return nil, "", fail("blob.keep", err)
-	}
-	t.ended = true
-	return nil, ref, nil
-}
-
-// settle makes the file durable before anybody can refer to it: its bytes, its name,
-// the name of the folder it stands in.
-func (t *Draft) settle(to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	if err := t.f.Sync(); err != nil {
+	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := t.f.Close(); err != nil {
+	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(t.f.Name(), to); err != nil {
+	if err := os.Rename(f.Name(), to); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Dir(to)), syncDir(t.d.root))
+	return errors.Join(syncDir(filepath.Dir(to)), syncDir(d.root))
 }
 
 func syncDir(path string) error {
@@ -193,14 +149,67 @@ func syncDir(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// Discard ends the draft and forgets the bytes.
-func (t *Draft) Discard() {
-	if t.ended || t.f == nil {
-		return
+// Old lists files by the time of their last change.
+func (d *Dir) Old(ctx context.Context, before time.Time, do func(refs []string) error) error {
+	folders, err := os.ReadDir(d.root)
+	if err != nil {
+		return fail("blob.list", err)
 	}
-	t.ended = true
-	_ = t.f.Close()
-	_ = os.Remove(t.f.Name())
+	for _, folder := range folders {
+		if !folder.IsDir() || len(folder.Name()) != 2 {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(d.root, folder.Name()))
+		if err != nil {
+			return fail("blob.list", err)
+		}
+		var refs []string
+		for _, f := range files {
+			st, err := f.Info()
+			if err == nil && st.Mode().IsRegular() && Valid(f.Name()) && st.ModTime().Before(before) {
+				refs = append(refs, f.Name())
+			}
+		}
+		for part := range slices.Chunk(refs, portion) {
+			if err := errors.Join(ctx.Err(), do(part)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Owner keeps the name in a file beside the blobs.
+func (d *Dir) Owner(_ context.Context, name string) (string, error) {
+	p := filepath.Join(d.root, "owner")
+	for range 2 {
+		b, err := os.ReadFile(p)
+		if err == nil {
+			return strings.TrimSpace(string(b)), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", fail("blob.owner", err)
+		}
+		if err := d.own(p, name); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", fail("blob.owner", err)
+		}
+	}
+	return "", postern.Errorf(postern.Temporary, "blob.owner", "%s comes and goes", p)
+}
+
+// own writes the name in one step, so that nobody reads half of it. Whoever is there
+// first stays.
+func (d *Dir) own(path, name string) error {
+	f, err := os.CreateTemp(d.tmp(), "draft-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.WriteString(name + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path)
 }
 
 // fail classes an error of the disk: it may pass (a full disk is emptied).

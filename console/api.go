@@ -80,6 +80,7 @@ func (a *API) Register(mux *http.ServeMux) {
 	} {
 		mux.Handle(pattern, a.guard(h))
 	}
+	a.registerDead(mux)
 	mux.Handle("GET /api/v1/events/{id}/raw", a.guarded(a.raw))
 	mux.Handle("/api/v1/", a.guarded(func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "no such call") }))
 }

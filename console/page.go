@@ -38,6 +38,9 @@ func (a *API) RegisterPages(mux *http.ServeMux) {
 	} {
 		mux.Handle(pattern, own.Handler(h))
 	}
+	for pattern, h := range a.deadForms() {
+		mux.Handle(pattern, own.Handler(h))
+	}
 	mux.Handle("GET /console", http.RedirectHandler("/console/", http.StatusMovedPermanently))
 }
 
@@ -113,7 +116,12 @@ func (a *API) overview(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, err)
 		return
 	}
-	a.show(w, http.StatusOK, "overview", map[string]any{"Backlog": backlog, "Held": waiting, "Notes": notes})
+	dead, err := a.cfg.Store.DeadJobs(ctx, "", 0, deadPerPage)
+	if err != nil {
+		a.failed(w, err)
+		return
+	}
+	a.show(w, http.StatusOK, "overview", map[string]any{"Backlog": backlog, "Held": waiting, "Dead": dead, "Notes": notes})
 }
 
 // waiting lists the held mails that nobody decided about yet.

@@ -31,6 +31,7 @@ type content struct {
 	Files      []attachment `json:"files,omitempty"`
 	Links      []linked     `json:"links,omitempty"`
 	Leave      string       `json:"leave,omitempty"` // where to unsubscribe
+	Of         []stated     `json:"of,omitempty"`
 
 	messages []wanted
 	locale   string
@@ -55,6 +56,12 @@ type linked struct {
 	Foreign bool   `json:"foreign,omitempty"` // a host we do not fetch from: the mail shows this very URL
 }
 
+// stated is a chat message that a mail was made of, and how it read then.
+type stated struct {
+	ID  postern.MessageID `json:"id"`
+	Sum string            `json:"sum"` // of its text
+}
+
 // compose writes a mail, and fetches the files that go with it. What depends on the
 // participant's address is filled in by address.
 func (r *Rules) compose(ctx context.Context, t *letterTo) (*content, error) {
@@ -76,6 +83,7 @@ func (r *Rules) compose(ctx context.Context, t *letterTo) (*content, error) {
 			left -= n
 			t.messages[i].Files[k].Name = fileName(f)
 		}
+		c.Of = append(c.Of, stated{m.ID, hash(m.Text)})
 	}
 	return c, nil
 }
@@ -88,7 +96,7 @@ type messageReader interface {
 
 func (r *Rules) filesOf(ctx context.Context, ch postern.ChannelID, m wanted) ([]postern.ChatFile, error) {
 	known := len(m.Files) > 0 && !slices.ContainsFunc(m.Files, func(f postern.ChatFile) bool { return f.URL == "" })
-	reader, ok := r.Platform.(messageReader)
+	reader, ok := able[messageReader](r.Platform)
 	if known || m.Type != postern.FileMessage || !ok {
 		return slices.Clone(m.Files), nil
 	}
@@ -159,12 +167,20 @@ func (r *Rules) fetch(body io.ReadCloser, f postern.ChatFile, left int64) (attac
 	return attachment{Name: fileName(f), Type: mediaType(f.ContentType), Size: n, Blob: ref}, err
 }
 
-// drop forgets the files of a mail that is not written down.
-func (r *Rules) drop(c *content) {
+// blobs names the files of a mail.
+func (c *content) blobs() (refs []string) {
 	for _, f := range c.Files {
 		if f.Blob != "" {
-			_ = r.Blobs.Delete(f.Blob)
+			refs = append(refs, f.Blob)
 		}
+	}
+	return refs
+}
+
+// drop forgets the files of a mail that is not written down.
+func (r *Rules) drop(c *content) {
+	for _, ref := range c.blobs() {
+		_ = r.Blobs.Delete(ref)
 	}
 }
 

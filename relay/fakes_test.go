@@ -176,6 +176,8 @@ type fakeMail struct {
 	calls  map[string][]outcome
 	asked  int // how often the books were looked at
 	lag    bool
+	books  map[string][]postern.MailEvent // what became of mails, by Message-ID
+	traced int
 }
 
 // sent is a mail that the provider took.
@@ -214,6 +216,14 @@ func (m *fakeMail) Find(_ context.Context, id string, since time.Time) (bool, er
 		return false, o.err
 	}
 	return !m.lag && slices.ContainsFunc(m.sent, func(s sent) bool { return s.MessageID == id }), nil
+}
+
+func (m *fakeMail) Trace(_ context.Context, id string, _ time.Time) ([]postern.MailEvent, error) {
+	m.traced++
+	if o := take(m.calls, "trace"); o.err != nil {
+		return nil, o.err
+	}
+	return m.books[id], nil
 }
 
 func (m *fakeMail) Lift(_ context.Context, address string) error {

@@ -40,7 +40,7 @@ func (r *Rules) inbound(ctx context.Context, l *store.Lease, j store.Job) (func(
 	m, err := r.open(ctx, j)
 	var limit *letter.LimitError
 	if errors.As(err, &limit) {
-		return r.setAside(j, m, ruling{doHold, "larger or more complicated than is taken", limit.Limit}), nil
+		return r.setAside(j, m, ruling{doHold, "larger or more complicated than is taken", limit.Limit}, nil), nil
 	}
 	if err != nil {
 		return nil, err
@@ -51,7 +51,13 @@ func (r *Rules) inbound(ctx context.Context, l *store.Lease, j store.Job) (func(
 		rule = ruling{do: doPost, why: "released by an operator"}
 	}
 	if rule.do != doPost && rule.do != doGuest {
-		return r.setAside(j, m, rule), nil
+		var news *bounceNews
+		if rule.do == doNote {
+			if news, err = r.bounceNews(ctx, m); err != nil {
+				return nil, err
+			}
+		}
+		return r.setAside(j, m, rule, news), nil
 	}
 	return r.toPosts(ctx, l, j, m, rule, a.Released)
 }
@@ -67,7 +73,7 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		return nil, err
 	}
 	if len(posts) == 0 {
-		return r.setAside(j, m, ruling{doHold, "no words of its own were found in it", ""}), nil
+		return r.setAside(j, m, ruling{doHold, "no words of its own were found in it", ""}, nil), nil
 	}
 	batch := posts[0].Batch
 	before, err := r.Store.Posts(ctx, batch)
@@ -168,7 +174,7 @@ func (r *Rules) read(e *store.Event, m *arrived) error {
 }
 
 // setAside keeps a mail out of the chat, with the reason.
-func (r *Rules) setAside(j store.Job, m *arrived, rule ruling) func(*store.Tx) error {
+func (r *Rules) setAside(j store.Job, m *arrived, rule ruling, news *bounceNews) func(*store.Tx) error {
 	h := store.Held{Event: m.event, Participant: m.to.ID, Reason: rule.why, Detail: rule.detail, Sender: m.in.Sender, Recipient: m.in.Recipient, State: store.HeldWaiting}
 	if m.mail != nil {
 		h.Subject = clip(oneLine(m.mail.Subject, 200), 800)
@@ -186,7 +192,7 @@ func (r *Rules) setAside(j store.Job, m *arrived, rule ruling) func(*store.Tx) e
 	r.Observe(what, rule.why)
 	return func(tx *store.Tx) error {
 		if rule.do == doNote {
-			if err := r.bounced(tx, m); err != nil {
+			if err := r.bounced(tx, m, news); err != nil {
 				return err
 			}
 		} else if err := tx.Hold(h); err != nil {
@@ -199,26 +205,12 @@ func (r *Rules) setAside(j store.Job, m *arrived, rule ruling) func(*store.Tx) e
 	}
 }
 
-// bounced takes a bounce that came as a mail for what it is: news on a delivery.
-func (r *Rules) bounced(tx *store.Tx, m *arrived) error {
-	if m.mail == nil || m.mail.Bounce == nil || !m.mail.Bounce.Permanent() || m.to.ID == 0 {
-		return nil
-	}
-	for _, id := range m.mail.Bounce.OurIDs {
-		d, ok, err := tx.DeliveryByMessageID(id)
-		if err != nil || !ok || d.Participant != m.to.ID {
-			continue
-		}
-		if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), "bounced by mail"); err != nil {
-			return err
-		}
-		return r.stop(tx, d, postern.StopBounced, "bounced by mail")
-	}
-	return nil
-}
-
 func (r *Rules) mailNote(m *arrived, what, why, detail string) store.Note {
-	return store.Note{What: what, Why: why, Channel: m.to.Channel, User: m.to.User, Ref: store.EventRef(m.event), Detail: detail}
+	n := store.Note{What: what, Why: why, Channel: m.to.Channel, User: m.to.User, Ref: store.EventRef(m.event), Detail: detail}
+	if m.mail != nil {
+		n.Ref2 = clip(m.mail.MessageID, 200) // so that a mail is found by its own name too
+	}
+	return n
 }
 
 // answersTo finds what was sent to the participant that this mail may answer, the

@@ -125,6 +125,39 @@ func TestBounceByMail(t *testing.T) {
 	if h.person("bob").Stopped != postern.StopBounced {
 		t.Error("not stopped")
 	}
+
+	// Whoever was forwarded the mail can write such a bounce: the mail was delivered then.
+	sender := func(in *postern.Inbound) { in.Sender = "" }
+	books := func(h *house, m sent, k postern.MailEventKind) {
+		h.mail.books = map[string][]postern.MailEvent{m.MessageID: {{Kind: k, At: h.now, MessageID: m.MessageID}}}
+	}
+	for name, c := range map[string]struct {
+		before  func(*house, sent)
+		address string
+		why     string
+	}{
+		"delivered":               {func(h *house, m sent) { h.tells(postern.MailDelivered, m) }, bobsAddress, "the mail was delivered"},
+		"opened":                  {func(h *house, m sent) { h.tells(postern.MailOpened, m) }, bobsAddress, "the mail was delivered"},
+		"delivered, by the books": {func(h *house, m sent) { books(h, m, postern.MailDelivered) }, bobsAddress, "the mail was delivered"},
+		"the books are closed":    {func(h *house, _ sent) { h.mail.calls["trace"] = []outcome{failure(postern.Denied)} }, bobsAddress, "the provider's books cannot be asked"},
+		"about somebody else":     {func(*house, sent) {}, "other@people.example", "it is about another address"},
+		"old":                     {func(h *house, _ sent) { h.now = h.now.Add(8 * 24 * time.Hour) }, bobsAddress, "it comes too late"},
+		"deferred, by the books":  {func(h *house, m sent) { books(h, m, postern.MailDeferred) }, bobsAddress, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			m := h.mailed("Hello")
+			c.before(h, m)
+			h.answers(m.replyTo(), strings.Replace(bounce(h, m.MessageID), "rfc822; "+bobsAddress, "rfc822; "+c.address, 1), sender)
+			stopped := h.person("bob").Stopped != ""
+			if stopped != (c.why == "") {
+				t.Errorf("stopped: %t", stopped)
+			}
+			if c.why != "" {
+				h.wantNoted("bounce not believed", c.why)
+			}
+		})
+	}
 }
 
 func TestSplitAnswer(t *testing.T) {

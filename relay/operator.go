@@ -17,7 +17,7 @@ func (r *Rules) Lift(ctx context.Context, user postern.UserID) (bool, error) {
 		return false, err
 	}
 	// At the provider first: should that fail, the operator can simply try again.
-	if l, can := r.Provider.(Lifter); can {
+	if l, can := able[Lifter](r.Provider); can {
 		if err := l.Lift(ctx, p.Email); err != nil && !settled(err) {
 			return false, err
 		} else if err != nil {

@@ -15,7 +15,7 @@ import (
 
 // fanout asks who is in a channel and gives each member's mail lane its job.
 func (r *Rules) fanout(ctx context.Context, j store.Job) (func(*store.Tx) error, error) {
-	e, err := r.Platform.Decode(j.Event.Body)
+	e, err := r.chatEvent(j.Event)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (r *Rules) fanout(ctx context.Context, j store.Job) (func(*store.Tx) error,
 
 // change keeps what is true now of a message, or of somebody's reading.
 func (r *Rules) change(j store.Job) (func(*store.Tx) error, error) {
-	e, err := r.Platform.Decode(j.Event.Body)
+	e, err := r.chatEvent(j.Event)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,9 @@ func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) 
 	if err != nil {
 		return nil, err
 	}
+	if t.wait > 0 && len(t.messages) > 0 {
+		return func(tx *store.Tx) error { return tx.Again(burst[0], tx.Now().Add(t.wait)) }, nil
+	}
 	for _, n := range t.dropped {
 		r.Observe(n.What, n.Why)
 	}
@@ -95,6 +98,7 @@ func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) 
 	if err != nil {
 		return nil, err
 	}
+	r.watchOf(t)
 	return r.send(ctx, burst[0], d)
 }
 
@@ -109,7 +113,7 @@ func (r *Rules) readable(jobs []store.Job) (burst []store.Job, events []postern.
 		if j.Event == nil {
 			err = postern.Errorf(postern.Permanent, "relay.mail", "the recorded message is gone")
 		} else {
-			e, err = r.Platform.Decode(j.Event.Body)
+			e, err = r.chatEvent(j.Event)
 		}
 		if err != nil {
 			if i > 0 {
@@ -169,6 +173,7 @@ func (r *Rules) close(tx *store.Tx, t *letterTo, burst []store.Job) error {
 	if err := r.tellStopped(tx, t); err != nil {
 		return err
 	}
+	r.watchOf(t)
 	if t.known.ID != 0 {
 		// A receipt may have waited for these messages.
 		if err := tx.Add(receiptJob(t.known.ID)); err != nil {
@@ -202,6 +207,9 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 			return err
 		}
 		if err := tx.AddDelivery(d, mailed); err != nil {
+			return err
+		}
+		if err := tx.UseBlobs(string(id), c.blobs()...); err != nil {
 			return err
 		}
 		for _, n := range notes {

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,9 @@ type letterTo struct {
 	known    store.Participant // zero while he never got a mail
 	messages []wanted
 	dropped  []store.Note
-	attempts int // how often this failed before
+	attempts int           // how often this failed before
+	listed   heeded        // what the platform's list told beside what was heard
+	wait     time.Duration // older messages may still join it
 }
 
 // wanted is a message on its way into a mail, and the job that asked for it.
@@ -146,10 +149,11 @@ func (r *Rules) lookAgain(ctx context.Context, t *letterTo) error {
 		return nil
 	}
 	newest := t.messages[len(t.messages)-1].job
-	if r.Delay == 0 && r.Now().Sub(newest.AddedAt) < fresh && newest.Attempts == 0 {
+	if r.Delay == 0 && r.Now().Sub(newest.AddedAt) < fresh && newest.Attempts == 0 && !t.foundByListing(r) {
 		return nil
 	}
 	members, err := r.membersNow(ctx, t.channel.ID)
+	err = soon(err)
 	if err != nil && (settled(err) || t.attempts >= patience) {
 		t.dropped = append(t.dropped, store.Note{What: "looked again in vain", Why: postern.KindOf(err).String(), Channel: t.channel.ID, User: t.user})
 		return nil
@@ -159,6 +163,86 @@ func (r *Rules) lookAgain(ctx context.Context, t *letterTo) error {
 	}
 	r.present(t, members)
 	return r.unchanged(ctx, t)
+}
+
+// soon is an error of a service that is not called now without its wait: whoever has
+// something to go by does not wait for long.
+func soon(err error) error {
+	if postern.CauseOf(err) == postern.CauseBusy {
+		return &postern.Error{Kind: postern.KindOf(err), Cause: postern.CauseBusy, Op: "relay.look", Err: err}
+	}
+	return err
+}
+
+// foundByListing tells whether the webhook of a message never came: then nothing is known
+// of who is there, and who has read it.
+func (t *letterTo) foundByListing(r *Rules) bool {
+	return slices.ContainsFunc(t.messages, func(w wanted) bool { return r.listed(w.job.Event) })
+}
+
+// listFor lists what the platform has of a mail's messages, and of those written before
+// them since all was heard: one whose webhook was lost comes to light here, at no cost.
+func (r *Rules) listFor(ctx context.Context, t *letterTo) ([]postern.ChatMessage, error) {
+	first := t.messages[0].CreatedAt
+	if r.Reconcile.Window <= 0 {
+		return r.messagesNow(ctx, t.channel.ID, first)
+	}
+	from, err := r.heardFrom(ctx, t.channel.ID, first)
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.messagesNow(ctx, t.channel.ID, from)
+	if err != nil {
+		return nil, err
+	}
+	named := func(context.Context) (postern.Channel, error) { return t.channel, nil }
+	if t.listed, err = r.heed(ctx, list, t.channel.ID, named); err != nil {
+		return nil, err
+	}
+	if err := r.letJoin(ctx, t); err != nil {
+		return nil, err
+	}
+	if len(list) < listPage {
+		return list, nil
+	}
+	t.listed = heeded{} // the rest is looked through later
+	return r.messagesNow(ctx, t.channel.ID, first)
+}
+
+// joinTime is how long a mail waits for older messages of its channel.
+const joinTime = 30 * time.Second
+
+// letJoin has a mail wait for older messages that may be for him too: those whose webhook
+// may be on its way, and those that are still being given to whoever is to get them.
+func (r *Rules) letJoin(ctx context.Context, t *letterTo) error {
+	if r.Now().Sub(t.messages[0].job.AddedAt) >= r.DelayMax+joinTime {
+		return nil
+	}
+	if p := t.listed.pending; !p.IsZero() && p.Before(t.messages[len(t.messages)-1].CreatedAt) {
+		t.wait = 3 * time.Second
+		return nil
+	}
+	busy, err := r.Store.LaneHas(ctx, r.chatLane(t.channel.ID), jobFanout)
+	if busy {
+		t.wait = time.Second
+	}
+	return err
+}
+
+// unlistedIn is when a channel is looked through that was mailed from without a look at
+// its list: bursts are looked through once.
+const unlistedIn = 2 * time.Minute
+
+// watchOf keeps in mind that a channel is active.
+func (r *Rules) watchOf(t *letterTo) {
+	check := time.Time{}
+	switch {
+	case !t.listed.pending.IsZero():
+		check = r.Now().Add(againIn)
+	case t.listed.upto.IsZero():
+		check = r.Now().Add(unlistedIn)
+	}
+	r.watch(t.channel.ID, t.listed.upto, check)
 }
 
 // settled tells whether asking again would give no other answer.
@@ -192,7 +276,8 @@ func (r *Rules) unchanged(ctx context.Context, t *letterTo) error {
 	if len(t.messages) == 0 {
 		return nil
 	}
-	now, err := r.messagesNow(ctx, t.channel.ID, t.messages[0].CreatedAt)
+	now, err := r.listFor(ctx, t)
+	err = soon(err)
 	if err != nil && (settled(err) || t.attempts >= patience) {
 		return nil // listing may need a dearer plan
 	}

@@ -18,6 +18,10 @@ import (
 // platform. Only after it a search for our mark that finds nothing counts.
 const settleTime = 10 * time.Second
 
+// blindTime is the same where nobody can search: longer than any call of ours takes that
+// the platform may still be at work on.
+const blindTime = time.Minute
+
 // post makes the posts of a batch that are not made yet, in order.
 func (r *Rules) post(ctx context.Context, l *store.Lease, j store.Job) (func(*store.Tx) error, error) {
 	a, err := decode(j)
@@ -103,6 +107,7 @@ func (b *poster) one(ctx context.Context, p store.Post) (final func(*store.Tx) e
 			return final, false, err
 		}
 	}
+	again := !p.AttemptedAt.IsZero()
 	np, err := b.compose(ctx, p)
 	if err != nil {
 		return nil, false, err
@@ -113,6 +118,10 @@ func (b *poster) one(ctx context.Context, p store.Post) (final func(*store.Tx) e
 	id, err := b.r.Platform.Post(ctx, np)
 	if err == nil {
 		return nil, false, b.work(ctx, func(tx *store.Tx) error { return tx.PostEnds(p.ID, store.Posted, id, "") })
+	}
+	if again && postern.CauseOf(err) == postern.CauseExists {
+		// Nobody else has this id: an earlier call of ours had its effect.
+		return nil, false, b.work(ctx, func(tx *store.Tx) error { return tx.PostEnds(p.ID, store.Posted, "", "the chat has it by its id") })
 	}
 	return b.failed(ctx, p, err)
 }
@@ -275,19 +284,37 @@ func (b *poster) refused(p store.Post, cause error) func(*store.Tx) error {
 }
 
 // search looks for a post whose call was made but whose answer was lost. done: it
-// stands in the chat. Neither done nor final: it certainly does not.
+// stands in the chat. Neither done nor final: it is to be made again.
+//
+// Where the platform does not let messages be listed, nobody can look. Then the call is
+// repeated after a longer while with the id that the platform has of it: Sendbird says of
+// its dedup_id that it checks for a duplicate, not for how long nor with what answer. An
+// answer that is lost for ever would lose the mail's words, which is worse than a line
+// that stands twice; a note says that it was done so.
 func (b *poster) search(ctx context.Context, p store.Post) (final func(*store.Tx) error, done bool, err error) {
 	id, err := b.find(ctx, p)
-	if err != nil && !settled(err) {
+	blind := settled(err)
+	if err != nil && !blind {
 		return nil, false, err
 	}
 	if id != "" {
 		return nil, true, b.work(ctx, func(tx *store.Tx) error { return tx.PostEnds(p.ID, store.Posted, id, "found by its mark") })
 	}
-	if wait := settleTime - b.r.Now().Sub(p.AttemptedAt); wait > 0 {
+	patient := settleTime
+	if blind {
+		patient = blindTime
+	}
+	if wait := patient - b.r.Now().Sub(p.AttemptedAt); wait > 0 {
 		return func(tx *store.Tx) error { return tx.Again(b.j, tx.Now().Add(wait)) }, false, nil
 	}
-	return nil, false, nil
+	if !blind {
+		return nil, false, nil
+	}
+	b.r.Logger.Warn("a post is repeated unseen: the chat does not let messages be listed", "post", p.ID, "code", codeOf(err))
+	a, _ := decode(b.j) // was decoded before
+	return nil, false, b.work(ctx, func(tx *store.Tx) error {
+		return tx.Note(store.Note{What: "repeated", Why: "the chat does not let messages be listed: it tells repeats by their id alone", Channel: a.Channel, User: a.User, Ref: a.Batch, Ref2: string(p.ID)})
+	})
 }
 
 // clockSkew is how far the platform's clock may be from ours when its messages are

@@ -199,11 +199,63 @@ func TestTextTooLarge(t *testing.T) {
 	}
 }
 
-// A platform that does not list messages: after the time in which it might take effect
-// the post is made again.
+// A platform that does not list messages: nobody can look, so the post is made again
+// after a longer while, under the same id, and a note says so.
 func TestUnsurePostMayNotList(t *testing.T) {
-	h := answered(t, "Yes", unsure())
-	h.chat.calls["messages"] = repeat(failure(postern.Denied), 5)
-	h.pass(time.Minute)
-	h.wantSaid("bob: Yes")
+	t.Run("it was not made", func(t *testing.T) {
+		h := answered(t, "Yes", unsure())
+		h.chat.calls["messages"] = repeat(failure(postern.Denied), 50)
+		h.pass(50 * time.Second)
+		h.wantSaid()
+		h.pass(20 * time.Second)
+		h.wantSaid("bob: Yes")
+		h.wantNoted("repeated", "the chat does not let messages be listed: it tells repeats by their id alone")
+	})
+	t.Run("the platform knows it by its id", func(t *testing.T) {
+		h := answered(t, "Yes", lost(), failure(postern.Unsure, postern.CauseExists))
+		h.chat.calls["messages"] = repeat(failure(postern.Denied), 50)
+		h.pass(time.Hour)
+		h.wantSaid("bob: Yes")
+		if n := countOf(h.chat.asked, "post"); n != 2 {
+			t.Errorf("%d calls, want 2", n)
+		}
+		if p := h.post1(t); p.State != store.Posted {
+			t.Errorf("%+v", p)
+		}
+	})
+	t.Run("it was deleted before anybody could look", func(t *testing.T) {
+		h := answered(t, "Yes", lost(), failure(postern.Unsure, postern.CauseExists))
+		h.chat.messages = nil
+		h.pass(time.Hour)
+		if n := countOf(h.chat.asked, "post"); n != 2 {
+			t.Errorf("%d calls, want 2", n)
+		}
+	})
+	t.Run("a first call proves nothing", func(t *testing.T) {
+		h := answered(t, "Yes", failure(postern.Unsure, postern.CauseExists))
+		h.pass(time.Minute)
+		h.wantSaid("bob: Yes")
+	})
+}
+
+// A failure in the last of many files repeats none of those before it.
+func TestEachFileIsAStep(t *testing.T) {
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	h.chat.calls["post"] = append(repeat(outcome{happens: true}, 7), failure(postern.Temporary), failure(postern.Temporary), lost())
+	var parts, want []string
+	for i := range 7 {
+		name := string(rune('a'+i)) + ".csv"
+		parts = append(parts, "--b\r\nContent-Type: text/csv; name="+name+"\r\nContent-Disposition: attachment; filename="+name+"\r\n\r\n"+name+"\r\n")
+		want = append(want, "bob: "+name+"="+name)
+	}
+	raw := "From: " + bobsAddress + "\r\nTo: x@" + domain + "\r\nMessage-ID: <seven@people.example>\r\nDate: " + h.now.Format(time.RFC1123Z) +
+		"\r\nSubject: Re: Support\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSeven files\r\n" +
+		strings.Join(parts, "") + "--b--\r\n"
+	h.answers(m.replyTo(), raw)
+	h.pass(time.Hour)
+	h.wantSaid(append([]string{"bob: Seven files"}, want...)...)
+	if n := countOf(h.chat.asked, "post"); n != 10 {
+		t.Errorf("%d calls, want 10: eight that were made, two that failed", n)
+	}
 }

@@ -2,7 +2,7 @@ package relay
 
 import (
 	"context"
-	"time"
+	"errors"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
@@ -28,7 +28,7 @@ func (r *Rules) mailEvent(ctx context.Context, j store.Job) (func(*store.Tx) err
 	}
 	if !ok {
 		return func(tx *store.Tx) error {
-			if err := tx.Note(store.Note{What: "event ignored", Why: "no such delivery", Ref: store.EventRef(j.Event.ID), Detail: e.Kind.String()}); err != nil {
+			if err := tx.Note(store.Note{What: "event ignored", Why: "no such delivery", Ref: store.EventRef(j.Event.ID), Ref2: clip(e.MessageID, 200), Detail: e.Kind.String()}); err != nil {
 				return err
 			}
 			return tx.Done(j)
@@ -153,11 +153,16 @@ func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(
 	if err != nil || m == (mark{}) {
 		return done, err
 	}
-	if held, err := r.uncovered(ctx, p, max(m.delivered, m.read)); err != nil {
+	cover, err := r.uncovered(ctx, p, m)
+	if err != nil {
 		return nil, err
-	} else if held {
+	}
+	if cover.held {
 		return func(tx *store.Tx) error {
-			if err := tx.Note(store.Note{What: "mark held", Why: "a later message is not mailed or not delivered", Channel: p.Channel, User: p.User}); err != nil {
+			if err := tx.Note(store.Note{What: "mark held", Why: cover.why, Channel: p.Channel, User: p.User}); err != nil {
+				return err
+			}
+			if err := r.wakeLater(tx, p, cover.wake); err != nil {
 				return err
 			}
 			return tx.Done(j)
@@ -166,8 +171,15 @@ func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(
 	late := false
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) (err error) {
 		// While the platform was asked a message may have come: the last look is ours.
-		if late, err = tx.HasJobs(r.mailLane(p)); err != nil || late || m.read == 0 {
+		if late, err = tx.HasJobs(r.mailLane(p)); err != nil || late {
 			return err
+		}
+		if late, err = tx.HasKind(r.chatLane(p.Channel), jobFanout); err != nil || late {
+			// Whether he is to get it is not known yet; when it is, he comes back here.
+			return errors.Join(err, r.wakeLater(tx, p, behindFanout))
+		}
+		if m.read == 0 {
+			return nil
 		}
 		// Before the call: its echo may be back before we are, and we may never come back.
 		return tx.Marking(p.ID)
@@ -199,7 +211,7 @@ func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err
 	if r.Read != ReadOff && r.personOpened(newest) && newest.NewestAt > max(p.ReadAt, p.OwnReadUpto) {
 		// A message whose webhook came late lies below the delivered mark, and may still be
 		// on its way.
-		late, err := r.Store.Undelivered(ctx, p.ID, p.OwnReadUpto, newest.NewestAt)
+		late, err := r.onItsWay(ctx, p, p.OwnReadUpto, newest.NewestAt)
 		if err != nil || late {
 			return m, err
 		}
@@ -222,6 +234,7 @@ func (r *Rules) newestSettled(ctx context.Context, p store.Participant) (newest 
 		}
 		for _, d := range ds {
 			switch {
+			case d.State < store.Delivered && r.moot(p, d):
 			case d.State < store.Delivered:
 				return newest, false, nil
 			case d.State != store.Failed:
@@ -248,28 +261,6 @@ func (r *Rules) newestSettled(ctx context.Context, p store.Participant) (newest 
 		}
 	}
 	return newest, true, err
-}
-
-// uncovered asks the platform whether a message for him came after the newest that the
-// mark is meant for. Where it will not say, our own memory has to do.
-func (r *Rules) uncovered(ctx context.Context, p store.Participant, upto int64) (bool, error) {
-	ms, err := r.Platform.Messages(ctx, p.Channel, time.UnixMilli(upto+1))
-	if settled(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	for _, m := range ms {
-		if m.Removed || m.Silent || m.Type == postern.AdminMessage || m.Sender.ID == p.User || m.CreatedAt.UnixMilli() <= upto {
-			continue
-		}
-		if r.hasRead(p, time.UnixMilli(p.ReadAt), m.CreatedAt) {
-			continue
-		}
-		return true, nil
-	}
-	return false, nil
 }
 
 // move moves the marks, each by itself: a platform may refuse one of them (Sendbird's

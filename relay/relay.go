@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-chat/postern"
@@ -47,7 +48,7 @@ const (
 // Config is what the rules need.
 type Config struct {
 	Store        *store.Store
-	Blobs        *blob.Dir
+	Blobs        blob.Store
 	Keys         *seal.Keys
 	Platform     Platform
 	PlatformName string // "sendbird"; part of lanes and stored, so it never changes
@@ -68,6 +69,14 @@ type Config struct {
 	UnsureAfter     time.Duration // how long an uncertain send stays unfound before it is repeated
 	MaxText         int           // longest chat text, in characters, where the channel tells none
 
+	Reconcile Reconcile
+	// UnprovenAfter is how long a mail of which nobody knows whether it arrived holds the
+	// marks of later ones; 0 = for good.
+	UnprovenAfter time.Duration
+	// Slots is how many lanes are worked at once; calls to one service hold at most 80 % of
+	// them. 0 = unknown.
+	Slots int
+
 	Now    func() time.Time
 	Logger *slog.Logger
 	// Observe counts decisions: what ("not mailed", "held" ...) and why, each one of few
@@ -81,6 +90,11 @@ type Rules struct {
 	Config
 	members  moments[[]postern.Member]
 	messages moments[[]postern.ChatMessage]
+	chat     *gate // before the platform
+	mail     *gate // before the provider
+	heard    heardLately
+	watched  watched
+	noSweep  atomic.Bool // the platform lists no channels, or not to us
 }
 
 // New checks the configuration.
@@ -104,7 +118,13 @@ func New(cfg Config) (*Rules, error) {
 		return nil, errors.New("relay: store, blobs, keys, platform, provider and domain are needed")
 	}
 	cfg.Domain = strings.ToLower(cfg.Domain)
-	return &Rules{Config: cfg}, nil
+	cfg.Reconcile.fill()
+	r := &Rules{Config: cfg, heard: newHeard()}
+	r.chat = newGate("chat", cfg.Slots, cfg.Now, cfg.Logger)
+	r.mail = newGate("mail", cfg.Slots, cfg.Now, cfg.Logger)
+	r.mail.told = true
+	r.Platform, r.Provider = gatedPlatform{cfg.Platform, r.chat}, gatedProvider{cfg.Provider, r.mail}
+	return r, nil
 }
 
 // The kinds of jobs. They are stored: a name, once used, keeps its meaning.
@@ -118,6 +138,11 @@ const (
 	jobTell    = "tell"    // post lane: a line of our own, written down
 	jobEvent   = "event"   // receipt lane: what became of an e-mail
 	jobReceipt = "receipt" // receipt lane: marks to be moved
+
+	jobSweep     = "sweep"     // sweep lane: channels in which something was written lately
+	jobReconcile = "reconcile" // chat lane: messages of one channel that were never heard
+	jobWake      = "wake"      // chat or wake lane: marks waited for what stood before it
+	jobAsk       = "ask"       // ask lane: what became of an e-mail, asked of the provider
 )
 
 // args is what a job carries beside its event. Stored as JSON.
@@ -128,11 +153,16 @@ type args struct {
 	Batch    string                `json:"b,omitempty"`
 	For      postern.ParticipantID `json:"p,omitempty"`
 	Released bool                  `json:"r,omitempty"` // an operator let a held mail through
+	Page     string                `json:"t,omitempty"` // where a sweep goes on
+	Since    int64                 `json:"s,omitempty"` // when it began, ms
 }
 
 // Handle works the first jobs of a lane. It is the store.Handler of the house.
 func (r *Rules) Handle(ctx context.Context, l *store.Lease) (final func(*store.Tx) error, err error) {
 	head := l.Jobs[0]
+	if wait := r.waits(head); wait != nil {
+		return wait, nil
+	}
 	switch head.Kind {
 	case jobMessage:
 		return r.mailBurst(ctx, l)
@@ -150,6 +180,14 @@ func (r *Rules) Handle(ctx context.Context, l *store.Lease) (final func(*store.T
 		return r.mailEvent(ctx, head)
 	case jobReceipt:
 		return r.receipt(ctx, l, head)
+	case jobSweep:
+		return r.sweep(ctx, head)
+	case jobReconcile:
+		return r.reconcile(ctx, head)
+	case jobWake:
+		return r.wake(head)
+	case jobAsk:
+		return r.ask(ctx, head)
 	}
 	return nil, postern.Errorf(postern.Permanent, "relay.handle", "no rule for jobs of kind %q", head.Kind)
 }

@@ -28,7 +28,8 @@ type Platform interface {
 
 	// Post writes one message and tells its id. It paces itself below the platform's
 	// limits. Repeating it after an Unsure error may write the message twice: look
-	// for the mark with Messages first. A text that is too long fails with
+	// for the mark with Messages first. The platform is given the post's id, and where it
+	// tells a repeat by it, that fails with Unsure and CauseExists. A text that is too long fails with
 	// CauseTooLong, a file with CauseTooLarge.
 	Post(ctx context.Context, p postern.NewPost) (postern.MessageID, error)
 
@@ -65,4 +66,19 @@ type Finder interface {
 // those it refuses to send to.
 type Lifter interface {
 	Lift(ctx context.Context, address string) error
+}
+
+// Tracer is an ability of a Provider: it can be asked what became of a message.
+type Tracer interface {
+	// Trace lists what the provider's books tell of a message since then, in the order
+	// in which it happened; nothing while the books lag, or if they were thrown away.
+	Trace(ctx context.Context, messageID string, since time.Time) ([]postern.MailEvent, error)
+}
+
+// Lister is an ability of a Platform: it can tell where something was written lately.
+type Lister interface {
+	// Channels lists channels in which something was ever written, with the newest message
+	// that counts there, the newest first; page is "" first, then what the call before told
+	// as next, until that is "". It may list a channel twice while people write.
+	Channels(ctx context.Context, page string) (list []postern.Recent, next string, err error)
 }

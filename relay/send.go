@@ -52,6 +52,9 @@ func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d st
 			return tx.Done(j)
 		}, err
 	}
+	if final, err := r.anew(ctx, j, d); err != nil || final != nil {
+		return final, err
+	}
 	if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Attempt(d.ID) }); err != nil {
 		return nil, err
 	}
@@ -115,9 +118,7 @@ func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery) (func(*
 	id, err := r.Provider.Send(ctx, out)
 	if err == nil {
 		return func(tx *store.Tx) error {
-			if err := tx.Took(d.ID, id); err != nil {
-				return err
-			}
+			d.ProviderID = id
 			return r.taken(tx, j, d, "")
 		}, nil
 	}
@@ -126,6 +127,9 @@ func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery) (func(*
 
 // taken writes down that the provider has a delivery.
 func (r *Rules) taken(tx *store.Tx, j store.Job, d store.Delivery, how string) error {
+	if err := tx.TookAt(d.ID, d.ProviderID, r.firstAsk(tx.Now())); err != nil {
+		return err
+	}
 	rose, err := tx.Advance(d.ID, store.Accepted, tx.Now(), "")
 	if err != nil {
 		return err
@@ -261,11 +265,13 @@ func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d stor
 // look asks the provider for a delivery. certain: it was asked and answered, or it
 // can never be asked and only time tells.
 func (r *Rules) look(ctx context.Context, d store.Delivery) (found, certain bool, err error) {
-	f, ok := r.Provider.(Finder)
+	f, ok := able[Finder](r.Provider)
 	if !ok {
 		return false, true, nil
 	}
-	found, err = f.Find(ctx, d.MessageID, d.AttemptedAt.Add(-time.Minute))
+	found, err = through(ctx, r.mail, func(ctx context.Context) (bool, error) {
+		return f.Find(ctx, d.MessageID, d.AttemptedAt.Add(-time.Minute))
+	})
 	return found, err == nil || settled(err), err
 }
 

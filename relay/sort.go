@@ -50,12 +50,12 @@ func (r *Rules) dedup(e postern.ChatEvent, what string) string {
 
 // chatPlan gives an event to its channel's own lane.
 func (r *Rules) chatPlan(e postern.ChatEvent, kind, what string) store.Plan {
-	lane := "chat/" + r.PlatformName + "/" + string(e.Channel.ID)
-	return store.Plan{Dedup: r.dedup(e, what), Jobs: []store.LaneJob{{Lane: lane, Kind: kind}}}
+	return store.Plan{Dedup: r.dedup(e, what), Jobs: []store.LaneJob{{Lane: r.chatLane(e.Channel.ID), Kind: kind}}}
 }
 
 func (r *Rules) sortMessage(e postern.ChatEvent) store.Plan {
 	skip := func(why string) store.Plan {
+		r.heard.add(r.dedup(e, "sent"))
 		return store.Plan{Skip: why, Note: store.Note{What: "not mailed", Why: why, Channel: e.Channel.ID, Ref: string(e.Message.ID)}}
 	}
 	switch {

@@ -57,3 +57,27 @@ type Host interface {
 type Examiner interface {
 	Examine(ctx context.Context) []postern.Finding
 }
+
+// Stager is an ability of an e-mail provider's Part: some of its changes wait until the
+// domain's DNS is right.
+type Stager interface {
+	Late(key string) bool
+}
+
+// Owner is an ability of an e-mail provider's Part: it knows its own records, so that an
+// old one of its own is replaced and one of somebody else is not. It makes no call.
+type Owner interface {
+	Owns(r postern.DNSRecord) bool
+}
+
+// Settler is an ability of the DNS Part: after its changes are made it says on which
+// servers they do not show yet; empty = on all that answer.
+type Settler interface {
+	Unsettled(ctx context.Context) (missing []string, err error)
+}
+
+// Handwork is an ability of the DNS Part: what the operator has to enter elsewhere, as a
+// text to show; "" = nothing. The changes concerned have no Apply.
+type Handwork interface {
+	Instructions() string
+}

@@ -42,8 +42,8 @@ func (s *Store) notify(ctx context.Context) {
 			return
 		case <-s.bell.ring:
 		}
-		// Lost notifications cost a poll's delay, nothing more.
-		if _, err := s.db.ExecContext(ctx, `SELECT pg_notify($1, $2)`, notifyName, s.bell.own); err != nil && ctx.Err() == nil {
+		// Lost notifications cost a poll's delay, nothing more: no need to wait for the disk.
+		if _, err := s.db.ExecContext(ctx, `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`, notifyName, s.bell.own); err != nil && ctx.Err() == nil {
 			s.cfg.Logger.Debug("other replicas could not be told of due lanes", "error", err)
 		}
 		if !sleep(ctx, notifyEvery) {

@@ -119,11 +119,24 @@ func (tx *Tx) Answered(id postern.DeliveryID) error {
 	return err
 }
 
-const deliveryColumns = `id, participant_id, state, message_id, provider_id, recipient, content, newest_at, created_at, attempted_at, delivered_at, opened_at, answered_at, detail FROM deliveries`
+// The columns of a delivery, with what was sent and without: that may be large.
+const (
+	deliveryColumns = deliveryState + `, content` + fromDeliveries
+	deliveryState   = `id, participant_id, state, message_id, provider_id, recipient, newest_at, created_at, attempted_at, delivered_at, opened_at, answered_at, detail`
+	fromDeliveries  = ` FROM deliveries`
+)
 
-func scanDelivery(scan func(...any) error) (d Delivery, err error) {
+func scanDelivery(scan func(...any) error) (Delivery, error) {
+	var content []byte
+	d, err := scanDeliveryState(scan, &content)
+	d.Content = content
+	return d, err
+}
+
+func scanDeliveryState(scan func(...any) error, more ...any) (d Delivery, err error) {
 	var created, attempted, delivered, opened, answered int64
-	err = scan(&d.ID, (*signed)(&d.Participant), &d.State, &d.MessageID, &d.ProviderID, &d.Recipient, &d.Content, &d.NewestAt, &created, &attempted, &delivered, &opened, &answered, &d.Detail)
+	dest := []any{&d.ID, (*signed)(&d.Participant), &d.State, &d.MessageID, &d.ProviderID, &d.Recipient, &d.NewestAt, &created, &attempted, &delivered, &opened, &answered, &d.Detail}
+	err = scan(append(dest, more...)...)
 	d.CreatedAt, d.AttemptedAt, d.DeliveredAt, d.OpenedAt, d.AnsweredAt = at(created), at(attempted), at(delivered), at(opened), at(answered)
 	return d, err
 }
@@ -174,13 +187,13 @@ func (tx *Tx) SawOpen(id postern.DeliveryID, when time.Time) error {
 }
 
 // Deliveries lists a participant's deliveries whose newest message came after a time
-// (ms), oldest first, at most 500.
+// (ms), oldest first, at most 500, without their Content.
 func (s *Store) Deliveries(ctx context.Context, p postern.ParticipantID, after int64) ([]Delivery, error) {
-	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND newest_at > ? ORDER BY newest_at, created_at LIMIT 500`, int64(p), after)
+	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND newest_at > ? ORDER BY newest_at, created_at LIMIT 500`, int64(p), after)
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
+	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDeliveryState(r.Scan) })
 }
 
 // Undelivered tells whether a delivery to a participant is still on its way whose newest
@@ -288,9 +301,10 @@ func (s *Store) Revisions(ctx context.Context, platform string, ch postern.Chann
 	return out, nil
 }
 
-// DeliveryCounts counts deliveries by state, for metrics.
+// DeliveryCounts tells how many deliveries are in which state, for metrics. It reads a
+// few rows that are kept for it.
 func (s *Store) DeliveryCounts(ctx context.Context) (map[string]int64, error) {
-	rows, err := s.query(ctx, `SELECT state, COUNT(*) FROM deliveries GROUP BY state`)
+	rows, err := s.query(ctx, `SELECT state, CAST(SUM(n) AS BIGINT) FROM delivery_counts GROUP BY state`)
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +313,9 @@ func (s *Store) DeliveryCounts(ctx context.Context) (map[string]int64, error) {
 		var st DeliveryState
 		var n int64
 		err := r.Scan(&st, &n)
-		out[st.String()] = n
+		if n != 0 {
+			out[st.String()] = n
+		}
 		return struct{}{}, err
 	})
 	return out, err

@@ -1,5 +1,11 @@
 package store
 
+import (
+	"context"
+	"sync"
+	"time"
+)
+
 // Queued tells how many writes wait.
 func (s *Store) Queued() (n int) {
 	for _, w := range s.writers {
@@ -7,3 +13,47 @@ func (s *Store) Queued() (n int) {
 	}
 	return n
 }
+
+// CheckClock looks whether Config.Now was set.
+func (s *Store) CheckClock(ctx context.Context) error { return s.checkClock(ctx) }
+
+// MeasureClock follows the database's clock.
+func (s *Store) MeasureClock(ctx context.Context) error { return s.measureClock(ctx) }
+
+// BoundLog has SQLite's log begin anew if it is too large.
+func (s *Store) BoundLog(ctx context.Context, file string) error { return s.boundLog(file)(ctx) }
+
+// Skew puts a store's clock wrong.
+func (s *Store) Skew(d time.Duration) { s.clock.base.Add(int64(d)) }
+
+// Statements gathers the texts of all that stores prepared.
+type Statements struct {
+	mu    sync.Mutex
+	texts map[string]bool
+}
+
+// From adds what a store has prepared, in the database's own words.
+func (c *Statements) From(s *Store) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.texts == nil {
+		c.texts = map[string]bool{}
+	}
+	s.reads.mu.RLock()
+	defer s.reads.mu.RUnlock()
+	for q := range s.reads.m {
+		c.texts[s.dialect.rebind(q)] = true
+	}
+	for _, w := range s.writers {
+		// On the writer's own goroutine; a store that is closed has none.
+		_ = w.do(context.Background(), func(tx *Tx) error {
+			for q := range tx.w.stmts {
+				c.texts[s.dialect.rebind(q)] = true
+			}
+			return nil
+		})
+	}
+}
+
+// All are the texts.
+func (c *Statements) All() map[string]bool { return c.texts }

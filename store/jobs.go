@@ -48,6 +48,8 @@ func (tx *Tx) AddFor(event int64, jobs ...LaneJob) error {
 	}
 	if len(jobs) > 0 {
 		tx.touched = true
+	}
+	if soon(jobs) {
 		tx.committed(tx.w.s.added)
 	}
 	return nil
@@ -56,28 +58,35 @@ func (tx *Tx) AddFor(event int64, jobs ...LaneJob) error {
 // Done takes finished jobs out of their lane.
 func (tx *Tx) Done(jobs ...Job) error {
 	for _, j := range jobs {
-		tx.finished = append(tx.finished, j.ID)
+		tx.finished = append(tx.finished, jobKey{lane: j.Lane, id: j.ID})
 		tx.touched = true
 	}
 	return nil
 }
 
+// thisJob is the condition for one job, by its lane's name and its id; inLane that for
+// a lane's jobs.
+const (
+	inLane  = `lane = (SELECT number FROM lanes WHERE lane = ?)`
+	thisJob = inLane + ` AND id = ?`
+)
+
 // Become turns a job into another one at the same place of its lane, due at once.
 func (tx *Tx) Become(j Job, kind string, args []byte) error {
-	_, err := tx.exec(`UPDATE jobs SET kind = ?, args = ?, attempts = 0, due_at = ?, cap_at = ? WHERE id = ?`, kind, args, tx.now, tx.now, j.ID)
+	_, err := tx.exec(`UPDATE jobs SET kind = ?, args = ?, attempts = 0, due_at = ?, cap_at = ? WHERE `+thisJob, kind, args, tx.now, tx.now, j.Lane, j.ID)
 	return err
 }
 
 // Retry puts a job off. Its lane waits with it: order goes before speed.
 func (tx *Tx) Retry(j Job, due time.Time) error {
-	_, err := tx.exec(`UPDATE jobs SET attempts = attempts + 1, due_at = ?, cap_at = ? WHERE id = ?`, ms(due), ms(due), j.ID)
+	_, err := tx.exec(`UPDATE jobs SET attempts = attempts + 1, due_at = ?, cap_at = ? WHERE `+thisJob, ms(due), ms(due), j.Lane, j.ID)
 	return err
 }
 
 // Again puts a job off without counting an attempt: it waits for something, it did
 // not fail.
 func (tx *Tx) Again(j Job, due time.Time) error {
-	_, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE id = ?`, ms(due), ms(due), j.ID)
+	_, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE `+thisJob, ms(due), ms(due), j.Lane, j.ID)
 	return err
 }
 
@@ -87,8 +96,9 @@ const maxReason = 2000
 // first finds the first job of a lane, without its event's content.
 func (tx *Tx) first(lane string) (j Job, ok bool, err error) {
 	var event, added int64
-	ok, err = tx.one(`SELECT id, lane, kind, attempts, event_id, added_at FROM jobs WHERE lane = ? ORDER BY id LIMIT 1`, []any{lane},
-		&j.ID, &j.Lane, &j.Kind, &j.Attempts, &event, &added)
+	ok, err = tx.one(`SELECT id, kind, attempts, event_id, added_at FROM jobs WHERE `+inLane+` ORDER BY id LIMIT 1`, []any{lane},
+		&j.ID, &j.Kind, &j.Attempts, &event, &added)
+	j.Lane = lane
 	if j.AddedAt = at(added); event != 0 {
 		j.Event = &Event{ID: event}
 	}
@@ -98,7 +108,8 @@ func (tx *Tx) first(lane string) (j Job, ok bool, err error) {
 // Bury gives a job up: it goes to the dead letters and its lane goes on.
 func (tx *Tx) Bury(j Job, reason string) error {
 	_, err := tx.exec(`INSERT INTO dead_jobs (id, lane, kind, event_id, args, attempts, died_at, reason)
-SELECT id, lane, kind, event_id, args, attempts, ?, ? FROM jobs WHERE id = ? ON CONFLICT (id) DO NOTHING`, tx.now, short(reason, maxReason), j.ID)
+SELECT id, ?, kind, event_id, args, attempts, ?, ? FROM jobs WHERE `+thisJob+` ON CONFLICT (id) DO NOTHING`,
+		j.Lane, tx.now, short(reason, maxReason), j.Lane, j.ID)
 	if err != nil {
 		return err
 	}
@@ -131,7 +142,7 @@ func (tx *Tx) poke(p poke) error {
 	if err != nil || !ok || head.Kind != p.kind {
 		return err
 	}
-	if _, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE id = ?`, tx.now, tx.now, head.ID); err != nil {
+	if _, err := tx.exec(`UPDATE jobs SET due_at = ?, cap_at = ? WHERE `+thisJob, tx.now, tx.now, p.lane, head.ID); err != nil {
 		return err
 	}
 	_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ?`, tx.now, tx.now, p.lane)
@@ -140,26 +151,29 @@ func (tx *Tx) poke(p poke) error {
 
 // Pending tells how many jobs a lane still has.
 func (s *Store) Pending(ctx context.Context, lane string) (n int, err error) {
-	_, err = s.one(ctx, `SELECT COUNT(*) FROM jobs WHERE lane = ?`, []any{lane}, &n)
+	_, err = s.one(ctx, `SELECT COUNT(*) FROM jobs WHERE `+inLane, []any{lane}, &n)
 	return n, err
 }
 
 // Backlog is the state of all lanes, for metrics.
 type Backlog struct {
-	Jobs, Lanes, Dead int64
+	Jobs, Lanes, Dead int64     // each counted up to maxCount
 	Oldest            time.Time // when the oldest open job was added; zero if none
 }
 
-// Backlog counts what is open. It reads every open job.
+// maxCount bounds how far open work is counted.
+const maxCount = 1_000_000
+
+// Backlog counts what is open: what was done is not looked at.
 func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
 	var oldest sql.NullInt64
-	_, err = s.one(ctx, `SELECT (SELECT COUNT(*) FROM jobs), (SELECT COUNT(*) FROM lanes), (SELECT COUNT(*) FROM dead_jobs), (SELECT MIN(added_at) FROM jobs)`,
-		nil, &b.Jobs, &b.Lanes, &b.Dead, &oldest)
+	_, err = s.one(ctx, `SELECT COUNT(*), MIN(added_at), (SELECT COUNT(*) FROM (SELECT 1 FROM lanes LIMIT ?) AS few), (SELECT COUNT(*) FROM (SELECT 1 FROM dead_jobs LIMIT ?) AS few)
+FROM (SELECT added_at FROM jobs LIMIT ?) AS few`, []any{maxCount, maxCount, maxCount}, &b.Jobs, &oldest, &b.Lanes, &b.Dead)
 	b.Oldest = at(oldest.Int64)
 	return b, err
 }
 
-const jobColumns = `j.id, j.lane, j.kind, j.args, j.attempts, j.due_at, j.added_at, e.id, e.source, e.received_at, e.body, e.content, e.content_ref`
+const jobColumns = `j.id, l.lane, j.kind, j.args, j.attempts, j.due_at, j.added_at, e.id, e.source, e.received_at, e.body, e.content, e.content_ref`
 
 func scanJob(rows *sql.Rows) (Job, error) {
 	var j Job
@@ -187,5 +201,5 @@ func (j Job) size() int {
 // HasJobs tells whether a lane has open jobs at this moment.
 func (tx *Tx) HasJobs(lane string) (bool, error) {
 	var id int64
-	return tx.one(`SELECT id FROM jobs WHERE lane = ? LIMIT 1`, []any{lane}, &id)
+	return tx.one(`SELECT id FROM jobs WHERE `+inLane+` LIMIT 1`, []any{lane}, &id)
 }

@@ -113,10 +113,16 @@ func (s *Store) Record(ctx context.Context, in Arrival) (id int64, duplicate boo
 	if a.replayed {
 		return a.id, true, postern.Errorf(postern.Denied, "store.record", "recorded before with another content").Because(postern.CauseReplayed)
 	}
-	if !a.duplicate && len(a.Jobs) > 0 {
+	if !a.duplicate && soon(a.Jobs) {
 		s.added()
 	}
 	return a.id, a.duplicate, nil
+}
+
+// soon tells whether a job is due before workers look by themselves: only then need
+// they be woken.
+func soon(jobs []LaneJob) bool {
+	return slices.ContainsFunc(jobs, func(j LaneJob) bool { return j.Delay <= poll })
 }
 
 func newArrival(in Arrival) (*arrival, error) {
@@ -162,8 +168,14 @@ func (s *Store) Claim(ctx context.Context, max int) ([]*Lease, error) {
 	fence := rand.Int64N(1<<62) + 1
 	var lanes []string
 	err := s.writer("").submit(ctx, &op{claims: true, fn: func(tx *Tx) (err error) {
-		lanes, err = s.dialect.claim(tx, tx.now+s.cfg.Lease.Milliseconds(), fence, max)
-		return err
+		for lanes = nil; len(lanes) < max; {
+			got, seen, err := s.dialect.claim(tx, tx.now+s.cfg.Lease.Milliseconds(), fence, max-len(lanes))
+			lanes = append(lanes, got...)
+			if err != nil || seen < max-len(lanes)+len(got) {
+				return err
+			}
+		}
+		return nil
 	}})
 	if err != nil || len(lanes) == 0 {
 		return nil, err
@@ -198,7 +210,9 @@ func (s *Store) unclaim(ctx context.Context, leases []*Lease, cause error) error
 	return cause
 }
 
-// NextDue tells when the next lane wants a worker; false if none does.
+// NextDue tells when the next lane may want a worker; false if none does. It is never
+// too late, but may be too early while a quiet window goes on: Claim then finds nothing,
+// and moves it.
 func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
 	var due sql.NullInt64
 	_, err := s.one(ctx, `SELECT MIN(due_at) FROM lanes`, nil, &due)
@@ -235,20 +249,48 @@ func (s *Store) Finish(ctx context.Context, l *Lease, fn func(tx *Tx) error) err
 	})
 }
 
-// Extend makes leases last longer, from now. Those that are no longer the caller's
-// are left alone.
-func (s *Store) Extend(ctx context.Context, leases []*Lease) error {
+// Extend makes leases last longer, from now. Those that are no longer the caller's are
+// left alone, and told: their owner should stop.
+func (s *Store) Extend(ctx context.Context, leases []*Lease) (lost []*Lease, err error) {
 	leases = slices.Clone(leases)
 	slices.SortFunc(leases, func(a, b *Lease) int { return cmp.Compare(a.Lane, b.Lane) })
 	for part := range slices.Chunk(leases, maxGroup) {
-		err := s.writer(part[0].Lane).do(ctx, func(tx *Tx) error {
-			return s.dialect.extend(tx, part, tx.now+s.cfg.Lease.Milliseconds())
+		var gone []*Lease
+		err := s.writer(part[0].Lane).do(ctx, func(tx *Tx) (err error) {
+			gone, err = s.dialect.extend(tx, part, tx.now+s.cfg.Lease.Milliseconds())
+			return err
 		})
 		if err != nil {
-			return err
+			return lost, err
 		}
+		lost = append(lost, gone...)
 	}
-	return nil
+	return lost, nil
+}
+
+// claimDue leases due lanes, for both databases: %[1]s and %[2]s are the greater and the
+// lesser of two values, %[3]s locks the rows, by %[4]s they are found again. A lane whose quiet window is open wants to
+// wait for the last of its jobs; where that is still to come it is put off instead.
+const claimDue = `WITH found AS MATERIALIZED (SELECT number, lane, due_at, cap_at FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? %[3]s),
+due AS MATERIALIZED (SELECT %[4]s, CASE WHEN cap_at <= ? THEN due_at ELSE %[2]s(cap_at, %[1]s(due_at,
+ (SELECT MAX(due_at) FROM (SELECT due_at FROM jobs WHERE jobs.lane = found.number ORDER BY id LIMIT 100) AS few))) END AS wish FROM found)
+UPDATE lanes SET due_at = CASE WHEN due.wish > ? THEN due.wish ELSE ? END, cap_at = CASE WHEN due.wish > ? THEN lanes.cap_at ELSE ? END,
+ fence = CASE WHEN due.wish > ? THEN lanes.fence ELSE ? END, poked = CASE WHEN due.wish > ? THEN lanes.poked ELSE '' END
+FROM due WHERE lanes.%[4]s = due.%[4]s RETURNING lanes.lane, lanes.fence`
+
+// claimed runs claimDue.
+func claimed(tx *Tx, query string, until, fence int64, max int) (leased []string, seen int, err error) {
+	now := tx.now
+	_, err = all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var lane string
+		var owner int64
+		err = r.Scan(&lane, &owner)
+		if seen++; owner == fence {
+			leased = append(leased, lane)
+		}
+		return struct{}{}, err
+	}, query, now, max, now, now, until, now, until, now, fence, now)
+	return leased, seen, err
 }
 
 // dueOf tells when a lane is due whose first job is this one: now if what it waited

@@ -67,7 +67,7 @@ func (s *Store) startNotes() {
 			s.writeNotes(ctx)
 		}
 	}()
-	s.stopNotes = func() { cancel(); <-done; s.writeNotes(context.Background()) }
+	s.stops = append(s.stops, func() { cancel(); <-done; s.writeNotes(context.Background()) })
 }
 
 func (s *Store) writeNotes(ctx context.Context) {
@@ -102,9 +102,10 @@ const noteColumns = `id, at, what, why, channel, user_id, ref, ref2, detail`
 // Explain lists what was noted about an id (a chat message, a delivery, a post, an
 // event), and about what came of it, oldest first.
 func (s *Store) Explain(ctx context.Context, ref string) ([]Note, error) {
-	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE ref = ? OR ref2 <> '' AND ref2 = ?
- OR ref IN (SELECT ref2 FROM notes WHERE ref = ? AND ref2 <> '')
- OR ref2 <> '' AND ref2 IN (SELECT ref FROM notes WHERE ref2 <> '' AND ref2 = ?) ORDER BY id LIMIT 500`, ref, ref, ref, ref)
+	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE id IN (
+ SELECT id FROM notes WHERE ref = ? UNION SELECT id FROM notes WHERE ref2 <> '' AND ref2 = ?
+ UNION SELECT n.id FROM notes a JOIN notes n ON n.ref = a.ref2 WHERE a.ref = ? AND a.ref2 <> ''
+ UNION SELECT n.id FROM notes a JOIN notes n ON n.ref2 = a.ref AND n.ref2 <> '' WHERE a.ref2 <> '' AND a.ref2 = ?) ORDER BY id LIMIT 500`, ref, ref, ref, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -19,7 +20,7 @@ type postgres struct{}
 
 const pgWriters = 2
 
-func (s *Store) openPostgres(ctx context.Context) error {
+func (s *Store) openPostgres(ctx context.Context, follow bool) error {
 	cfg, err := pgx.ParseConfig(s.cfg.Database)
 	if err != nil {
 		// pgx leaves the password out of this text.
@@ -40,10 +41,25 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	if err := migratePostgres(ctx, s.db); err != nil {
 		return err
 	}
+	if _, err := s.db.ExecContext(ctx, foldCounts); err != nil {
+		return fault("store.open", err)
+	}
+	if follow {
+		if err := s.measureClock(ctx); err != nil {
+			return err
+		}
+		s.watch(measureEvery, s.measureClock)
+	}
 	s.startWriters(pgWriters)
 	s.startBell(cfg)
 	return nil
 }
+
+// foldCounts puts the counts of connections together that are gone.
+const foldCounts = `WITH gone AS (DELETE FROM delivery_counts WHERE connection <> 0
+ AND NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = connection) RETURNING state, n)
+INSERT INTO delivery_counts AS c SELECT 0, state, SUM(n) FROM gone GROUP BY state ORDER BY state
+ON CONFLICT (connection, state) DO UPDATE SET n = c.n + excluded.n`
 
 // writing prepares a writer's connection. A commit must be on the disk when it is
 // answered. A process that is frozen or cut off in a transaction must not hold its rows
@@ -97,6 +113,7 @@ func conflictPostgres(err error) bool {
 // events, in order of key so that two groups never wait for each other's keys
 // crosswise; then for those that were new the lanes, in order too; then, when all
 // lanes' rows are locked, the jobs, so that ids within a lane become visible in order.
+// A lane that is there already is locked by a change of nothing, which touches no index.
 const recordAll = `WITH input AS MATERIALIZED (
  SELECT nextval('events_id_seq') AS id, t.*
  FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, n)
@@ -110,11 +127,11 @@ const recordAll = `WITH input AS MATERIALIZED (
  JOIN input ON input.n = j.of JOIN stored ON stored.id = input.id
 ), woken AS (
  INSERT INTO lanes (lane, due_at, cap_at)
- SELECT lane, LEAST(MAX(due), (array_agg(cap ORDER BY n))[1]), (array_agg(cap ORDER BY n))[1] FROM work GROUP BY lane ORDER BY lane COLLATE "C"
- ON CONFLICT (lane) DO UPDATE SET due_at = LEAST(lanes.cap_at, GREATEST(lanes.due_at, excluded.due_at)) RETURNING lane
+ SELECT lane, due, cap FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, due, cap FROM work ORDER BY lane COLLATE "C", n) AS firsts
+ ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number
 ), added AS (
  INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
- SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
+ SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
 )
 SELECT input.n, input.id, stored.id IS NULL FROM input LEFT JOIN stored ON stored.id = input.id`
 
@@ -219,17 +236,17 @@ func (postgres) add(tx *Tx, jobs []laneJob) error {
  SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(event, lane, kind, args, due, cap, n)
 ), woken AS (
  INSERT INTO lanes (lane, due_at, cap_at)
- SELECT lane, LEAST(MAX(due), (array_agg(cap ORDER BY n))[1]), (array_agg(cap ORDER BY n))[1] FROM work GROUP BY lane ORDER BY lane COLLATE "C"
- ON CONFLICT (lane) DO UPDATE SET due_at = LEAST(lanes.cap_at, GREATEST(lanes.due_at, excluded.due_at)) RETURNING lane
+ SELECT lane, due, cap FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, due, cap FROM work ORDER BY lane COLLATE "C", n) AS firsts
+ ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number
 )
 INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
-SELECT work.lane, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n`,
+SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n`,
 		c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, tx.now)
 	return err
 }
 
 func (postgres) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
-	query := `SELECT lane, fence, poked FROM lanes WHERE lane = ANY(?::text[])`
+	query := `SELECT lane, number, fence, poked FROM lanes WHERE lane = ANY(?::text[])`
 	if lock {
 		query += ` ORDER BY lane COLLATE "C" FOR UPDATE`
 	}
@@ -237,30 +254,37 @@ func (postgres) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, er
 	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
 		var lane string
 		var h heldLane
-		err = r.Scan(&lane, &h.fence, &h.poked)
+		err = r.Scan(&lane, &h.number, &h.fence, &h.poked)
 		held[lane] = h
 		return struct{}{}, err
 	}, query, lanes)
 	return held, err
 }
 
-func (postgres) finish(tx *Tx, jobs []int64) error {
-	_, err := tx.exec(`DELETE FROM jobs WHERE id = ANY(?::bigint[])`, jobs)
+func (postgres) finish(tx *Tx, jobs []jobKey) error {
+	lanes, ids := make([]int64, len(jobs)), make([]int64, len(jobs))
+	for i, j := range jobs {
+		lanes[i], ids[i] = tx.held[j.lane].number, j.id
+	}
+	_, err := tx.exec(`DELETE FROM jobs USING unnest(?::bigint[], ?::bigint[]) AS u(lane, id) WHERE jobs.lane = u.lane AND jobs.id = u.id`, lanes, ids)
 	return err
 }
 
 // release recomputes when lanes are due. It stands in a statement of its own after
 // hold has locked the rows: only so does it see the jobs that were added meanwhile.
 func (postgres) release(tx *Tx, lanes []string) error {
-	heads := make(map[string]laneHead, len(lanes))
+	heads, numbers := make(map[string]laneHead, len(lanes)), make([]int64, len(lanes))
+	for i, lane := range lanes {
+		numbers[i] = tx.held[lane].number
+	}
 	_, err := all(tx, func(r *sql.Rows) (_ struct{}, err error) {
 		var lane string
 		var h laneHead
 		err = r.Scan(&lane, &h.kind, &h.due, &h.cap, &h.latest)
 		heads[lane] = h
 		return struct{}{}, err
-	}, `SELECT h.* FROM unnest(?::text[]) AS l(lane) CROSS JOIN LATERAL
-(SELECT lane, kind, due_at, cap_at, `+latestDue+` FROM jobs WHERE jobs.lane = l.lane ORDER BY id LIMIT 1) AS h`, lanes, tx.now)
+	}, `SELECT l.name, h.* FROM unnest(?::text[], ?::bigint[]) AS l(name, number) CROSS JOIN LATERAL
+(SELECT kind, due_at, cap_at, `+latestDue+` FROM jobs WHERE jobs.lane = l.number ORDER BY id LIMIT 1) AS h`, lanes, numbers, tx.now)
 	if err != nil {
 		return err
 	}
@@ -287,28 +311,43 @@ FROM unnest(?::text[], ?::bigint[], ?::bigint[]) AS u(lane, due, cap) WHERE lane
 	return err
 }
 
-func (postgres) extend(tx *Tx, leases []*Lease, until int64) error {
+func (postgres) extend(tx *Tx, leases []*Lease, until int64) (lost []*Lease, err error) {
 	lanes, fences := make([]string, len(leases)), make([]int64, len(leases))
 	for i, l := range leases {
 		lanes[i], fences[i] = l.Lane, l.fence
 	}
-	_, err := tx.exec(`WITH mine AS MATERIALIZED (SELECT lanes.lane FROM lanes JOIN unnest(?::text[], ?::bigint[]) AS u(lane, fence)
+	type owned struct {
+		lane  string
+		fence int64
+	}
+	kept := map[owned]bool{}
+	_, err = all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var o owned
+		err = r.Scan(&o.lane, &o.fence)
+		kept[o] = true
+		return struct{}{}, err
+	}, `WITH mine AS MATERIALIZED (SELECT lanes.lane FROM lanes JOIN unnest(?::text[], ?::bigint[]) AS u(lane, fence)
  ON lanes.lane = u.lane AND lanes.fence = u.fence ORDER BY lanes.lane COLLATE "C" FOR UPDATE OF lanes)
-UPDATE lanes SET due_at = ?, cap_at = ? FROM mine WHERE lanes.lane = mine.lane`, lanes, fences, until, until)
-	return err
+UPDATE lanes SET due_at = ?, cap_at = ? FROM mine WHERE lanes.lane = mine.lane RETURNING lanes.lane, lanes.fence`, lanes, fences, until, until)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(leases), func(l *Lease) bool { return kept[owned{l.Lane, l.fence}] }), nil
 }
 
-func (postgres) claim(tx *Tx, until, fence int64, max int) ([]string, error) {
-	return all(tx, scanString, `WITH due AS MATERIALIZED (SELECT lane FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED)
-UPDATE lanes SET due_at = ?, cap_at = ?, fence = ?, poked = '' FROM due WHERE lanes.lane = due.lane RETURNING lanes.lane`, tx.now, max, until, until, fence)
+// claim reads the jobs of an open window as they were when the statement began. One that
+// is added meanwhile finds the lane as if it came a moment later.
+func (postgres) claim(tx *Tx, until, fence int64, max int) ([]string, int, error) {
+	return claimed(tx, fmt.Sprintf(claimDue, "GREATEST", "LEAST", "FOR UPDATE SKIP LOCKED", "lane"), until, fence, max)
 }
 
 func (postgres) jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error) {
-	rows, err := s.query(ctx, `SELECT `+jobColumns+` FROM unnest(?::text[]) AS l(lane)
+	rows, err := s.query(ctx, `SELECT `+jobColumns+` FROM lanes l
 CROSS JOIN LATERAL (SELECT id, SUM(size) OVER (ORDER BY id) - size AS before FROM
  (SELECT jobs.id, COALESCE(octet_length(body), 0) + COALESCE(octet_length(content), 0) AS size
-  FROM jobs LEFT JOIN events ON events.id = jobs.event_id WHERE jobs.lane = l.lane ORDER BY jobs.id LIMIT ?) AS sizes) AS few
-JOIN jobs j ON j.id = few.id LEFT JOIN events e ON e.id = j.event_id WHERE few.before < ? ORDER BY j.id`, lanes, per, perLaneBytes)
+  FROM jobs LEFT JOIN events ON events.id = jobs.event_id WHERE jobs.lane = l.number ORDER BY jobs.id LIMIT ?) AS sizes) AS few
+JOIN jobs j ON j.lane = l.number AND j.id = few.id LEFT JOIN events e ON e.id = j.event_id
+WHERE l.lane = ANY(?::text[]) AND few.before < ? ORDER BY j.id`, per, lanes, perLaneBytes)
 	if err != nil {
 		return nil, err
 	}

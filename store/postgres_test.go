@@ -29,8 +29,11 @@ func postgres(opts ...pgtest.Option) storetest.Backend {
 }
 
 func TestPostgres(t *testing.T) {
-	storetest.Run(t, postgres(pgtest.NoFsync()))
+	b, said := postgres(pgtest.NoFsync()), new(store.Statements)
+	b.Closing = said.From
+	storetest.Run(t, b)
 	goleak.VerifyNone(t)
+	checkPostgresPlans(t, b.Fresh(t), said.All())
 }
 
 func TestPostgresShared(t *testing.T) {
@@ -135,7 +138,7 @@ func TestPostgresReleaseWaits(t *testing.T) {
 	}
 	exec(`BEGIN`)
 	exec(`INSERT INTO lanes (lane, due_at, cap_at) VALUES ('l', 1, 1) ON CONFLICT (lane) DO UPDATE SET due_at = lanes.due_at`)
-	exec(`INSERT INTO jobs (lane, kind, due_at, cap_at, added_at) VALUES ('l', 'b', 1, 1, 1)`)
+	exec(`INSERT INTO jobs (lane, kind, due_at, cap_at, added_at) SELECT number, 'b', 1, 1, 1 FROM lanes WHERE lane = 'l'`)
 	finished := make(chan error, 1)
 	go func() {
 		finished <- s.Finish(context.Background(), leases[0], func(tx *store.Tx) error { return tx.Done(leases[0].Jobs...) })
@@ -178,5 +181,44 @@ func TestPostgresNewer(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = conn.Close(t.Context())
+	}
+}
+
+// A machine's clock does not matter: the database's does, for all who share it.
+func TestPostgresClock(t *testing.T) {
+	dsn := pgtest.Start(t, pgtest.NoFsync())
+	for _, skew := range []time.Duration{0, 5 * time.Hour, -5 * time.Hour} {
+		s, err := store.Open(t.Context(), store.Config{Database: dsn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Skew(skew)
+		if err := s.MeasureClock(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := pgx.Connect(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after, now time.Time
+		read := func(to *time.Time) {
+			t.Helper()
+			if err := conn.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read(&before)
+		if err := s.Do(t.Context(), func(tx *store.Tx) error { now = tx.Now(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		read(&after)
+		// What we know of it is as good as the fastest of three answers.
+		if now.Before(before.Add(-time.Second)) || now.After(after.Add(time.Second)) {
+			t.Errorf("%v wrong: %v, the database's clock says %v to %v", skew, now, before, after)
+		}
+		_ = conn.Close(t.Context())
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

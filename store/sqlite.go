@@ -4,11 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"iter"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 // sqlite is the dialect of SQLite: one process, one writer.
 type sqlite struct{}
 
-func (s *Store) openSQLite(ctx context.Context, file string) error {
+func (s *Store) openSQLite(ctx context.Context, file string, steady bool) error {
 	file = strings.TrimPrefix(file, "//")
 	if file == "" {
 		return postern.Errorf(postern.Denied, "store.open", "database: sqlite: names no file")
@@ -45,10 +44,10 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 	if err := private(file); err != nil {
 		return &postern.Error{Kind: postern.Denied, Op: "store.open", Err: err}
 	}
-	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
-	// A checkpoint every 16 MB: pages of the lanes, which change all the time, are then
-	// copied once for many changes. As much of the indexes stays in the writer's memory.
-	if s.wdb, err = s.openPool(dsn+"&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)", 1); err != nil {
+	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()) +
+		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
+	// 16 MB of the indexes stay in the writer's memory.
+	if s.wdb, err = s.openPool(dsn+fmt.Sprintf("&_pragma=wal_autocheckpoint(%d)&_pragma=journal_size_limit(%d)&_pragma=cache_size(-16000)", logPages, keptLog), 1); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.wdb, "sqlite3", "migrations/sqlite"); err != nil {
@@ -63,8 +62,33 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 		return fault("store.open", err)
 	}
 	s.startWriters(1)
-	return nil
+	s.watch(logLook, s.boundLog(file))
+	if steady {
+		return nil
+	}
+	s.watch(clockEvery, s.checkClock)
+	return s.clockWentBack(ctx)
 }
+
+// clockWentBack moves what waits if the clock was set back while nobody was at work: it
+// is before the last arrival.
+func (s *Store) clockWentBack(ctx context.Context) error {
+	return s.Do(ctx, func(tx *Tx) error {
+		var last int64
+		if _, err := tx.one(`SELECT received_at FROM events ORDER BY id DESC LIMIT 1`, nil, &last); err != nil {
+			return err
+		}
+		by := time.Duration(tx.now-last) * time.Millisecond
+		if by >= -maxDrift {
+			return nil
+		}
+		s.cfg.Logger.Warn("the machine's clock was set back meanwhile; all that waits moves with it", "by", by)
+		return tx.shift(by)
+	})
+}
+
+// busyTimeout is how long a connection waits for another's lock.
+const busyTimeout = 10 * time.Second
 
 // errLocked: somebody else holds the lock.
 var errLocked = errors.New("locked")
@@ -112,80 +136,6 @@ func ownFaultSQLite(err error) bool {
 	return false
 }
 
-func (d sqlite) record(tx *Tx, in []*arrival) error {
-	if err := d.number(tx, in); err != nil {
-		return err
-	}
-	for part := range parts(in) {
-		if err := d.recordPart(tx, part); err != nil {
-			return err
-		}
-	}
-	jobs := jobsOf(in, tx.now)
-	slices.SortStableFunc(jobs, laneOrder)
-	if err := d.add(tx, jobs); err != nil {
-		return err
-	}
-	return noteArrivals(tx, in)
-}
-
-// number gives arrivals their ids, above all there ever were.
-func (sqlite) number(tx *Tx, in []*arrival) error {
-	var last int64
-	if _, err := tx.one(`SELECT seq FROM sqlite_sequence WHERE name = 'events'`, nil, &last); err != nil {
-		return err
-	}
-	for i, a := range in {
-		a.id, a.duplicate, a.replayed = last+int64(i)+1, false, false
-	}
-	return nil
-}
-
-func (sqlite) recordPart(tx *Tx, in []*arrival) error {
-	args := make([]any, 0, 8*len(in))
-	for _, a := range in {
-		args = append(args, a.id, a.Source, nullable(a.Dedup), a.Digest, tx.now, a.Body, a.Content, a.Ref)
-	}
-	n, err := tx.exec(rows(len(in), `INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref) VALUES `, 8, ` ON CONFLICT DO NOTHING`), args...)
-	if err != nil || int(n) == len(in) {
-		return err
-	}
-	for _, a := range in {
-		var id int64
-		var digest []byte
-		if stored, err := tx.one(`SELECT id FROM events WHERE id = ?`, []any{a.id}, &id); err != nil || stored {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if _, err := tx.one(`SELECT id, digest FROM events WHERE dedup = ?`, []any{a.Dedup}, &id, &digest); err != nil {
-			return err
-		}
-		a.repeated(id, digest)
-	}
-	return nil
-}
-
-// parts cuts what is to be inserted into pieces of few lengths, for which statements
-// are prepared. A statement for many rows costs far less than one for each.
-func parts[T any](list []T) iter.Seq[[]T] {
-	return func(yield func([]T) bool) {
-		for _, n := range []int{32, 8, 1} {
-			for ; len(list) >= n; list = list[n:] {
-				if !yield(list[:n:n]) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// rows makes an INSERT of n rows.
-func rows(n int, head string, columns int, tail string) string {
-	return head + strings.Repeat(in(columns)+", ", n-1) + in(columns) + tail
-}
-
 // hold locks nothing, there is one writer, and so reads no lane twice.
 func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
 	held := make(map[string]heldLane, len(lanes))
@@ -195,7 +145,7 @@ func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, erro
 			continue
 		}
 		var h heldLane
-		ok, err := tx.one(`SELECT fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &h.fence, &h.poked)
+		ok, err := tx.one(`SELECT number, fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &h.number, &h.fence, &h.poked)
 		if err != nil {
 			return nil, err
 		}
@@ -206,29 +156,9 @@ func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, erro
 	return held, nil
 }
 
-func (sqlite) finish(tx *Tx, jobs []int64) error {
-	for _, id := range jobs {
-		if _, err := tx.exec(`DELETE FROM jobs WHERE id = ?`, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (sqlite) add(tx *Tx, jobs []laneJob) error {
-	for part := range parts(jobs) {
-		lanes, rest := make([]any, 0, 3*len(part)), make([]any, 0, 7*len(part))
-		for _, j := range part {
-			lanes = append(lanes, j.Lane, j.due, j.cap)
-			rest = append(rest, j.Lane, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
-		}
-		_, err := tx.exec(rows(len(part), `INSERT INTO lanes (lane, due_at, cap_at) VALUES `, 3, `
-ON CONFLICT (lane) DO UPDATE SET due_at = MIN(lanes.cap_at, MAX(lanes.due_at, excluded.due_at))`), lanes...)
-		if err != nil {
-			return err
-		}
-		_, err = tx.exec(rows(len(part), `INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at) VALUES `, 7, ``), rest...)
-		if err != nil {
+func (sqlite) finish(tx *Tx, jobs []jobKey) error {
+	for _, j := range jobs {
+		if _, err := tx.exec(`DELETE FROM jobs WHERE lane = ? AND id = ?`, tx.held[j.lane].number, j.id); err != nil {
 			return err
 		}
 	}
@@ -239,15 +169,16 @@ func (sqlite) release(tx *Tx, lanes []string) error {
 	for _, lane := range lanes {
 		var h laneHead
 		ok, err := tx.one(`SELECT kind, due_at, cap_at, `+latestDue+` FROM jobs WHERE lane = ? ORDER BY id LIMIT 1`,
-			[]any{tx.now, lane}, &h.kind, &h.due, &h.cap, &h.latest)
+			[]any{tx.now, tx.held[lane].number}, &h.kind, &h.due, &h.cap, &h.latest)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			_, err = tx.exec(`DELETE FROM lanes WHERE lane = ?`, lane)
+			tx.w.known.forget(lane)
+			_, err = tx.exec(`DELETE FROM lanes WHERE number = ?`, tx.held[lane].number)
 		} else {
 			due, limit := dueOf(h, tx.held[lane].poked, tx.now)
-			_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = 0, poked = '' WHERE lane = ?`, due, limit, lane)
+			_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = 0, poked = '' WHERE number = ?`, due, limit, tx.held[lane].number)
 		}
 		if err != nil {
 			return err
@@ -256,24 +187,28 @@ func (sqlite) release(tx *Tx, lanes []string) error {
 	return nil
 }
 
-func (sqlite) extend(tx *Tx, leases []*Lease, until int64) error {
+func (sqlite) extend(tx *Tx, leases []*Lease, until int64) (lost []*Lease, err error) {
 	for _, l := range leases {
-		if _, err := tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ? AND fence = ?`, until, until, l.Lane, l.fence); err != nil {
-			return err
+		n, err := tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ? WHERE lane = ? AND fence = ?`, until, until, l.Lane, l.fence)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			lost = append(lost, l)
 		}
 	}
-	return nil
+	return lost, nil
 }
 
-func (sqlite) claim(tx *Tx, until, fence int64, max int) ([]string, error) {
-	return all(tx, scanString, `UPDATE lanes SET due_at = ?, cap_at = ?, fence = ?, poked = '' WHERE lane IN
-(SELECT lane FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ?) RETURNING lane`, until, until, fence, tx.now, max)
+func (sqlite) claim(tx *Tx, until, fence int64, max int) ([]string, int, error) {
+	return claimed(tx, fmt.Sprintf(claimDue, "MAX", "MIN", "", "number"), until, fence, max)
 }
 
 func (sqlite) jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error) {
 	var out []Job
 	for _, lane := range lanes {
-		rows, err := s.query(ctx, `SELECT `+jobColumns+` FROM jobs j LEFT JOIN events e ON e.id = j.event_id WHERE j.lane = ? ORDER BY j.id LIMIT ?`, lane, per)
+		rows, err := s.query(ctx, `SELECT `+jobColumns+` FROM lanes l JOIN jobs j ON j.lane = l.number LEFT JOIN events e ON e.id = j.event_id
+WHERE l.lane = ? ORDER BY j.id LIMIT ?`, lane, per)
 		if err != nil {
 			return nil, err
 		}

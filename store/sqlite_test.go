@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,19 +20,24 @@ import (
 
 func TestMain(m *testing.M) {
 	storetest.Child()
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func sqlite() storetest.Backend {
 	return storetest.Backend{
 		Fresh:  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "house.db") },
 		Queued: (*store.Store).Queued,
+
+		LookAtClock: func(ctx context.Context, s *store.Store) error { return s.CheckClock(ctx) },
 	}
 }
 
 func TestSQLite(t *testing.T) {
-	storetest.Run(t, sqlite())
+	b, said := sqlite(), new(store.Statements)
+	b.Closing = said.From
+	storetest.Run(t, b)
 	goleak.VerifyNone(t)
+	checkSQLitePlans(t, said.All())
 }
 
 func TestSQLiteKilled(t *testing.T) { storetest.Crash(t, sqlite(), 4) }
@@ -172,4 +178,119 @@ func TestHeartbeat(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// An owner must know that his lease ran out even if nothing can be written any more.
+func TestLeaseRunsOutUnwritten(t *testing.T) {
+	s := openSQLite(t, store.Config{Database: sqlite().Fresh(t), Lease: 200 * time.Millisecond})
+	defer func() { _ = s.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	begun, told, done := make(chan struct{}, 100), make(chan error, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		s.NewWorkers(1, slog.New(slog.DiscardHandler), func(ctx context.Context, l *store.Lease) (func(*store.Tx) error, error) {
+			begun <- struct{}{}
+			<-ctx.Done()
+			told <- context.Cause(ctx)
+			return nil, ctx.Err()
+		}).Run(ctx)
+	}()
+	if _, _, err := s.Record(ctx, store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "x"}}}); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	release := make(chan struct{})
+	blocked := make(chan error, 1)
+	go func() {
+		blocked <- s.Do(context.Background(), func(*store.Tx) error { <-release; return nil })
+	}()
+	if err := <-told; !store.Lost(err) {
+		t.Errorf("told: %v", err)
+	}
+	cancel()
+	close(release)
+	if err := <-blocked; err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
+// The clock is set back while the program is not running.
+func TestSQLiteClockSetBackMeanwhile(t *testing.T) {
+	clock := storetest.NewClock()
+	start := clock.Now()
+	cfg := store.Config{Database: sqlite().Fresh(t), Now: clock.Now, Elapsed: func() time.Duration { return 0 }}
+	s := openSQLite(t, cfg)
+	if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "x", Delay: time.Minute, Cap: time.Minute}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock.Move(-7 * time.Hour)
+	s = openSQLite(t, cfg)
+	defer func() { _ = s.Close() }()
+	due, _, err := s.NextDue(t.Context())
+	if want := start.Add(time.Minute - 7*time.Hour); err != nil || !due.Equal(want) {
+		t.Errorf("due at %v, want %v, %v", due, want, err)
+	}
+}
+
+// While somebody reads, the log grows; after that it is made small again, though others
+// read all the time.
+func TestSQLiteLogIsBounded(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "house.db")
+	s := openSQLite(t, store.Config{Database: "sqlite:" + file})
+	defer func() { _ = s.Close() }()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	read := func() (end func()) {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM events`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return func() { _ = tx.Rollback() }
+	}
+	write := func(size int) {
+		if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Content: make([]byte, size)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		info, err := os.Stat(file + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size() >> 20
+	}
+	end := read()
+	for range 10 {
+		write(5 << 20)
+	}
+	if size() < 50 {
+		t.Fatalf("the log has %d MB: nobody is in its way", size())
+	}
+	next := read() // before the other ends: there is never a moment without a reader
+	end()
+	if err := s.BoundLog(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	next()
+	for tries := 0; size() > 21; tries++ {
+		if tries > 100 {
+			t.Fatalf("the log still has %d MB", size())
+		}
+		if err := s.BoundLog(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		write(1)
+	}
 }

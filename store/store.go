@@ -23,8 +23,12 @@ type Config struct {
 	// Lease is how long a lane stays with a worker that does not extend it; 0 = 10 s.
 	// A dead owner's lanes are taken up after this time.
 	Lease time.Duration
-	// Now is the clock; nil = time.Now.
+	// Now is the clock; nil = time.Now. On PostgreSQL the database's clock is followed
+	// then; one that is given counts instead.
 	Now func() time.Time
+	// Elapsed counts time evenly, whatever becomes of Now; nil = as the machine counts,
+	// or, if Now is given, as that goes.
+	Elapsed func() time.Duration
 	// Logger hears of what is repaired or retried here; nil = silence.
 	Logger *slog.Logger
 }
@@ -33,6 +37,7 @@ type Config struct {
 // Temporary when the database cannot be reached or is full.
 type Store struct {
 	cfg     Config
+	clock   clock
 	dialect dialect
 	db      *sql.DB // readers
 	wdb     *sql.DB // writers
@@ -41,10 +46,9 @@ type Store struct {
 	wake    chan struct{} // a lane became due here
 	bell    *bell         // tells other replicas; nil where there are none
 	soon    chan Note
-	// stopNotes ends the writing of notes that nobody waits for.
-	stopNotes func()
-	close     []func() error
-	once      sync.Once
+	stops   []func() // end what runs beside; the writers still take its last writes
+	close   []func() error
+	once    sync.Once
 }
 
 // dialect is what differs between the databases.
@@ -60,16 +64,18 @@ type dialect interface {
 	// hold tells what lanes are, which are in order, and locks their rows if asked to.
 	hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error)
 	// finish takes jobs out of their lanes.
-	finish(tx *Tx, jobs []int64) error
+	finish(tx *Tx, jobs []jobKey) error
 	// add puts jobs into lanes; they are in order of lane.
 	add(tx *Tx, jobs []laneJob) error
 	// release gives lanes back, whose rows are locked: due when their next job is, or
 	// gone if there is none.
 	release(tx *Tx, lanes []string) error
-	// extend moves the end of leases, which are in order of lane.
-	extend(tx *Tx, leases []*Lease, until int64) error
-	// claim leases due lanes; fence is unique to this call.
-	claim(tx *Tx, until, fence int64, max int) ([]string, error)
+	// extend moves the end of leases, which are in order of lane, and tells which were
+	// somebody else's by now, or nobody's.
+	extend(tx *Tx, leases []*Lease, until int64) (lost []*Lease, err error)
+	// claim looks at due lanes, at most max. It leases those whose quiet is over, and
+	// moves the others; it tells which it leased, and how many it saw. fence is unique.
+	claim(tx *Tx, until, fence int64, max int) (leased []string, seen int, err error)
 	// jobs reads the head of each lane, at most per jobs each.
 	jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error)
 	// alive tells whether a connection is of use after an error.
@@ -79,9 +85,6 @@ type dialect interface {
 // Open opens the database, brings its tables up to date and, where nobody else can
 // be at work on it, takes up at once what an earlier process left behind.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -93,12 +96,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	cfg.MaxConnections = max(cfg.MaxConnections, 2) // one migrates while another holds the lock
 	s := &Store{cfg: cfg, wake: make(chan struct{}, 1)}
+	steady := s.startClock()
 	var err error
 	switch scheme, rest, _ := strings.Cut(cfg.Database, ":"); scheme {
 	case "sqlite":
-		err = s.openSQLite(ctx, rest)
+		err = s.openSQLite(ctx, rest, steady)
 	case "postgres", "postgresql":
-		err = s.openPostgres(ctx)
+		err = s.openPostgres(ctx, cfg.Now == nil && cfg.Elapsed == nil)
 	default:
 		err = postern.Errorf(postern.Denied, "store.open", "database is neither sqlite:FILE nor postgres://...")
 	}
@@ -113,8 +117,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func (s *Store) Close() error {
 	var errs []error
 	s.once.Do(func() {
-		if s.stopNotes != nil {
-			s.stopNotes()
+		for _, stop := range s.stops {
+			stop()
 		}
 		for _, w := range s.writers {
 			w.stop()
@@ -140,7 +144,8 @@ func (s *Store) Do(ctx context.Context, fn func(tx *Tx) error) error {
 	return s.writer("").do(ctx, fn)
 }
 
-func (s *Store) now() int64 { return s.cfg.Now().UnixMilli() }
+// now is the time by which lanes are due, in ms.
+func (s *Store) now() int64 { return s.clock.now() }
 
 func (s *Store) writer(lane string) *writer {
 	if len(s.writers) == 1 {

@@ -22,15 +22,22 @@ type Tx struct {
 	failed   error               // of a statement: the transaction is of no use any more
 	touched  bool                // something was written, or will be
 	added    []laneJob
-	finished []int64
+	finished []jobKey
 	poked    []poke
 	released []string
 }
 
 // heldLane is what a transaction knows of a lane.
 type heldLane struct {
-	fence int64
-	poked string // the kind of job that was poked while the lane was worked
+	number int64
+	fence  int64
+	poked  string // the kind of job that was poked while the lane was worked
+}
+
+// jobKey is what a job is found by.
+type jobKey struct {
+	lane string
+	id   int64
 }
 
 // poke is a wish for a lane to be due, if its first job is of this kind.
@@ -122,6 +129,9 @@ func (tx *Tx) lockLanes(rest []*op) (err error) {
 	}
 	for _, p := range tx.poked {
 		lanes = append(lanes, p.lane)
+	}
+	for _, j := range tx.finished {
+		lanes = append(lanes, j.lane)
 	}
 	if len(lanes) == 0 {
 		return nil

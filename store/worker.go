@@ -14,7 +14,8 @@ import (
 )
 
 // Handler works the first jobs of a lane. It runs outside any transaction and may
-// call far away. What it returns is written in the transaction that gives the lane
+// call far away. Its context ends when the lane may be another's: then it must send
+// nothing more. What it returns is written in the transaction that gives the lane
 // back; nil writes nothing. On an error the lane's first job is put off or given up
 // by the error's kind; the handler is called again with it, also after a crash.
 type Handler func(ctx context.Context, l *Lease) (final func(*Tx) error, err error)
@@ -27,9 +28,16 @@ type Workers struct {
 	log     *slog.Logger
 	running sync.WaitGroup
 	mu      sync.Mutex
-	active  map[*Lease]time.Time
+	active  map[*Lease]*held
 	free    chan struct{} // a slot became free
-	claimed atomic.Int64  // when lanes were last asked for with success, ms
+	claimed atomic.Int64  // Store.clock.elapsed when lanes were last asked for with success
+}
+
+// held is a lease that is being worked.
+type held struct {
+	since time.Time // when it was certainly ours; on the machine's even clock
+	lose  context.CancelCauseFunc
+	lost  bool
 }
 
 // How long jobs are tried, by what their errors are.
@@ -42,13 +50,18 @@ const (
 
 // NewWorkers makes workers that handle at most slots lanes at once.
 func (s *Store) NewWorkers(slots int, log *slog.Logger, h Handler) *Workers {
-	w := &Workers{s: s, handle: h, slots: slots, log: log, active: map[*Lease]time.Time{}, free: make(chan struct{}, 1)}
+	w := &Workers{s: s, handle: h, slots: slots, log: log, active: map[*Lease]*held{}, free: make(chan struct{}, 1)}
 	w.claimed.Store(s.now())
 	return w
 }
 
-// Moving tells when lanes were last asked for with success: what readiness looks at.
-func (w *Workers) Moving() time.Time { return at(w.claimed.Load()) }
+// Moving tells when lanes were last asked for with success, by the machine's clock as it
+// is now: what readiness looks at.
+func (w *Workers) Moving() time.Time {
+	return w.s.cfg.Now().Add(time.Duration(w.claimed.Load()) - w.s.clock.elapsed())
+}
+
+func (w *Workers) move() { w.claimed.Store(int64(w.s.clock.elapsed())) }
 
 // Run works until ctx ends. Then nothing new begins; what runs has a grace period,
 // and what is not finished by then is left for the next owner.
@@ -83,6 +96,7 @@ func (w *Workers) claim(ctx, work context.Context) bool {
 	if room <= 0 {
 		return false
 	}
+	since := time.Now()
 	leases, err := w.s.Claim(ctx, min(room, maxGroup))
 	if err != nil {
 		if ctx.Err() == nil {
@@ -91,13 +105,14 @@ func (w *Workers) claim(ctx, work context.Context) bool {
 		}
 		return false
 	}
-	w.claimed.Store(w.s.now())
+	w.move()
 	for _, l := range leases {
+		own, lose := context.WithCancelCause(work)
 		w.mu.Lock()
-		w.active[l] = time.Now()
+		w.active[l] = &held{since: since, lose: lose}
 		w.mu.Unlock()
 		w.running.Add(1)
-		go w.work(work, l)
+		go w.work(work, own, l)
 	}
 	return len(leases) > 0
 }
@@ -108,7 +123,7 @@ func (w *Workers) rest(ctx context.Context) {
 	if w.room() <= 0 {
 		wake = nil // it keeps until a slot is free
 	} else if due, ok, err := w.s.NextDue(ctx); err == nil && ok {
-		wait = min(wait, max(due.Sub(w.s.cfg.Now()), 0)+time.Millisecond)
+		wait = min(wait, max(due.Sub(at(w.s.now())), 0)+time.Millisecond)
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
@@ -120,13 +135,15 @@ func (w *Workers) rest(ctx context.Context) {
 	}
 }
 
-func (w *Workers) work(ctx context.Context, l *Lease) {
+// work has a lane handled. own ends when the lease is lost.
+func (w *Workers) work(ctx, own context.Context, l *Lease) {
 	defer w.running.Done()
 	defer func() {
 		w.mu.Lock()
 		full := len(w.active) >= w.slots
+		w.active[l].lose(nil)
 		delete(w.active, l)
-		w.claimed.Store(w.s.now()) // a lane that ends shows that lanes move, even with no slot free
+		w.move() // a lane that ends shows that lanes move, even with no slot free
 		w.mu.Unlock()
 		if full {
 			select {
@@ -138,7 +155,11 @@ func (w *Workers) work(ctx context.Context, l *Lease) {
 	var final func(*Tx) error
 	var err error
 	if len(l.Jobs) > 0 { // else a job was withdrawn: just give the lane back
-		final, err = w.safely(ctx, l)
+		final, err = w.safely(own, l)
+	}
+	if err != nil && Lost(context.Cause(own)) {
+		w.log.Info("a lane was lost while it was worked", "lane", l.Lane)
+		final, err = nil, nil // if it is nobody's yet, whoever is next begins at once
 	}
 	if err == nil {
 		// Also when we are being stopped: what is done must not be done again.
@@ -215,7 +236,7 @@ func (w *Workers) hopeless(j Job, err error) bool {
 	case postern.Internal:
 		return j.Attempts+1 >= maxDefects
 	}
-	return w.s.cfg.Now().Sub(j.AddedAt) > maxAge
+	return at(w.s.now()).Sub(j.AddedAt) > maxAge
 }
 
 // Backoff doubles from a second to five minutes, with a quarter of jitter; it never
@@ -226,20 +247,64 @@ func Backoff(attempts int, asked time.Duration) time.Duration {
 	return max(d, asked)
 }
 
-// heartbeat keeps the leases of running work alive.
+// heartbeat keeps the leases of running work alive, and tells owners who lost theirs.
 func (w *Workers) heartbeat(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		// Apart from the writing, which may hang: an owner must know even then.
+		for sleep(ctx, w.s.cfg.Lease/10) {
+			w.overdue()
+		}
+	})
 	every := w.s.cfg.Lease / 3
 	for sleep(ctx, every) {
-		var old []*Lease
+		old, now := w.older(every/2), time.Now()
+		lost, err := w.s.Extend(ctx, old)
+		if err != nil {
+			if ctx.Err() == nil {
+				w.log.Warn("leases could not be extended", "error", err)
+			}
+			continue
+		}
 		w.mu.Lock()
-		for l, since := range w.active {
-			if time.Since(since) > every/2 {
-				old = append(old, l)
+		for _, l := range old {
+			if h := w.active[l]; h != nil {
+				h.since = now
 			}
 		}
-		w.mu.Unlock()
-		if err := w.s.Extend(ctx, old); err != nil && ctx.Err() == nil {
-			w.log.Warn("leases could not be extended", "error", err)
+		for _, l := range lost {
+			w.lose(l)
 		}
+		w.mu.Unlock()
+	}
+}
+
+// older lists the leases that were extended so long ago.
+func (w *Workers) older(d time.Duration) (old []*Lease) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for l, h := range w.active {
+		if time.Since(h.since) > d && !h.lost {
+			old = append(old, l)
+		}
+	}
+	return old
+}
+
+// overdue gives leases up that could not be extended in time.
+func (w *Workers) overdue() {
+	for _, l := range w.older(w.s.cfg.Lease) {
+		w.mu.Lock()
+		w.lose(l)
+		w.mu.Unlock()
+	}
+}
+
+// lose tells the owner of a lease that it may be another's. w.mu is held.
+func (w *Workers) lose(l *Lease) {
+	if h := w.active[l]; h != nil {
+		h.lost = true
+		h.lose(errLost)
 	}
 }

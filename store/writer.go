@@ -31,13 +31,15 @@ const (
 // writer owns one connection and commits in groups whatever waits for it. Groups
 // find their size by themselves: while one commit waits for the disk the next gathers.
 type writer struct {
-	s     *Store
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
-	queue chan *op
-	halt  chan struct{} // closed: write what waits, then end
-	done  chan struct{} // closed: nothing is written any more
-	once  sync.Once
+	s      *Store
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	known  *known // SQLite's
+	queue  chan *op
+	beside chan func()   // what is done on the connection between groups
+	halt   chan struct{} // closed: write what waits, then end
+	done   chan struct{} // closed: nothing is written any more
+	once   sync.Once
 }
 
 // op is one unit of a group: either an arrival to be recorded, or a function.
@@ -62,7 +64,7 @@ func (o *op) lane() string {
 
 func (s *Store) startWriters(n int) {
 	for range n {
-		w := &writer{s: s, queue: make(chan *op, maxQueue), halt: make(chan struct{}), done: make(chan struct{})}
+		w := &writer{s: s, queue: make(chan *op, maxQueue), beside: make(chan func()), halt: make(chan struct{}), done: make(chan struct{})}
 		s.writers = append(s.writers, w)
 		go w.run()
 	}
@@ -117,6 +119,12 @@ func (w *writer) run() {
 	defer w.disconnect()
 	for {
 		select {
+		case f := <-w.beside:
+			f()
+			continue
+		default:
+		}
+		select {
 		case first := <-w.queue:
 			w.write(w.gather(first))
 			continue
@@ -125,11 +133,33 @@ func (w *writer) run() {
 		select {
 		case first := <-w.queue:
 			w.write(w.gather(first))
+		case f := <-w.beside:
+			f()
 		case <-w.halt:
 			if len(w.queue) == 0 {
 				return
 			}
 		}
+	}
+}
+
+// aside runs fn on the writer's connection between two groups, and waits for it.
+func (w *writer) aside(ctx context.Context, fn func(*sql.Conn) error) (err error) {
+	done := make(chan struct{})
+	f := func() {
+		defer close(done)
+		if err = w.connect(); err == nil {
+			err = fn(w.conn)
+		}
+	}
+	select {
+	case w.beside <- f:
+		<-done
+		return err
+	case <-w.done:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -229,7 +259,12 @@ func (o *op) finish(err error) {
 }
 
 // attempt runs a group in one transaction.
-func (w *writer) attempt(group []*op) (fate, error) {
+func (w *writer) attempt(group []*op) (f fate, err error) {
+	defer func() {
+		if f != written {
+			w.known = nil
+		}
+	}()
 	if err := w.connect(); err != nil {
 		return lost, fault("store.write", err)
 	}

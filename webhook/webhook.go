@@ -32,7 +32,7 @@ type Recorder interface {
 // Config is what the hooks need.
 type Config struct {
 	Store  Recorder
-	Blobs  *blob.Dir
+	Blobs  blob.Store
 	Sorter Sorter
 	Logger *slog.Logger
 	// Observe counts what arrived: source and outcome ("recorded", "duplicate",

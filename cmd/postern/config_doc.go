@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // writeConfigFile writes a commented configuration in which everything stands at its
@@ -27,10 +29,7 @@ func writeConfigFile(w io.Writer, values map[string]string) error {
 			for _, line := range wrap(o.fileDoc(), 84) {
 				b.WriteString("# " + line + "\n")
 			}
-			_, name, found := strings.Cut(o.Key, ".")
-			if !found {
-				name = o.Key
-			}
+			name := strings.TrimPrefix(o.Key, s.prefix())
 			if v, ok := values[o.Key]; ok {
 				fmt.Fprintf(b, "%s = %s\n", name, o.literal(v))
 			} else {
@@ -47,13 +46,39 @@ func (o option) fileDoc() string {
 	if o.Enum != nil {
 		doc += " One of " + strings.Join(o.Enum, ", ") + "."
 	}
+	if least := o.least(); least != "" {
+		doc += " " + least
+	}
 	if o.Says != "" {
 		doc += " Default: " + o.Says + "."
 	}
-	if o.Need != "" {
-		doc += " Required."
+	if by := o.requiredBy(); by != "" {
+		doc += " Required" + strings.TrimPrefix(by, "required") + "."
 	}
 	return doc
+}
+
+// requiredBy says who cannot do without: the gateway itself, or only the set-up.
+func (o option) requiredBy() string {
+	switch {
+	case o.Need == nil:
+		return ""
+	case slices.Contains(o.Need, "serve"):
+		return "required"
+	}
+	return "required by `postern setup`"
+}
+
+// least says what a duration may be at least; "" = nothing to say.
+func (o option) least() string {
+	if o.Min == 0 || o.kind() != "duration" {
+		return ""
+	}
+	d := time.Duration(o.Min)
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("At least %dd, or 0s.", d/(24*time.Hour))
+	}
+	return fmt.Sprintf("At least %v, or 0s.", d)
 }
 
 // literal writes a value as TOML.
@@ -104,7 +129,7 @@ Every key is also an environment variable, which beats the file. With the suffix
 the value; setting both is an error. Secrets may also lie, named by their key, in the folder that ` + "`$CREDENTIALS_DIRECTORY`" + ` names
 (systemd's ` + "`LoadCredential=sendbird.api_token:/path`" + `). An empty value counts as not set.
 
-Durations are written like ` + "`10s`, `5m` or `1h30m`, sizes like `18MB` (10^6) or `16MiB` (2^20)" + `. Lists are arrays in the file and
+Durations are written like ` + "`10s`, `5m`, `1h30m` or `90d`, sizes like `18MB` (10^6) or `16MiB` (2^20)" + `. Lists are arrays in the file and
 comma separated in the environment.
 `)
 	for _, s := range sections() {
@@ -136,8 +161,8 @@ func (o option) docDefault() string {
 		return o.Says
 	case o.Unless != "":
 		return "required, unless `" + o.Unless + "` is set"
-	case o.Need != "":
-		return "required"
+	case o.Need != nil:
+		return o.requiredBy()
 	case o.Default != "":
 		return "`" + o.Default + "`"
 	}
@@ -148,6 +173,9 @@ func (o option) docText() string {
 	s := o.Doc
 	if o.Enum != nil {
 		s = "`" + strings.Join(o.Enum, "`, `") + "`. " + s
+	}
+	if least := o.least(); least != "" {
+		s += " " + least
 	}
 	return strings.ReplaceAll(s, "|", `\|`)
 }

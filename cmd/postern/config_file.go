@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +83,7 @@ func (w *fileWalk) table(prefix string, t map[string]any) {
 		key := prefix + name
 		sub, isTable := v.(map[string]any)
 		switch {
-		case isTable && prefix == "" && slices.Contains(w.tables, key):
+		case isTable && slices.Contains(w.tables, key):
 			w.table(key+".", sub)
 		case slices.Contains(w.keys, key):
 			w.values[key] = fileValue{line: w.lines[key], value: v}
@@ -181,6 +182,11 @@ func (v fileValue) set(o option, c *Config) error {
 			return errors.New("must be text in quotes")
 		}
 		return o.set(c, strconv.FormatInt(x, 10))
+	case float64:
+		if o.Type.Kind() != reflect.Float64 {
+			return fmt.Errorf("must be a %s", o.kind())
+		}
+		return o.set(c, strconv.FormatFloat(x, 'g', -1, 64))
 	case bool:
 		if o.kind() != "true or false" {
 			return fmt.Errorf("must be a %s, not true or false", o.kind())

@@ -188,7 +188,7 @@ func (c *Config) require(command, path string) error {
 		byKey[o.Key] = o
 	}
 	for _, o := range options() {
-		if o.Need != command || !o.field(c).IsZero() {
+		if !slices.Contains(o.Need, command) || !o.field(c).IsZero() {
 			continue
 		}
 		if o.Unless != "" && !byKey[o.Unless].field(c).IsZero() {

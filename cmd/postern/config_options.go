@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,38 +22,45 @@ type option struct {
 	Enum    []string
 	Form    string
 	Min     int64
-	Need    string
+	Need    []string
 	Unless  string
 	Type    reflect.Type
 	index   []int
 }
 
-// section is a table of the file; the first has no name.
+// section is a table of the file; the first has no name, one within another a dotted one.
 type section struct {
 	Name    string
 	Doc     string
 	Options []option
 }
 
-// sections lists all options in the order of Config.
-func sections() []section {
-	t := reflect.TypeFor[Config]()
-	all := []section{{}}
+// prefix is what stands before the names of its keys.
+func (s section) prefix() string {
+	if s.Name == "" {
+		return ""
+	}
+	return s.Name + "."
+}
+
+// sections lists all options in the order of Config: a section's own keys, then the
+// sections within it.
+func sections() []section { return sectionsOf(section{}, reflect.TypeFor[Config](), nil) }
+
+func sectionsOf(s section, t reflect.Type, index []int) []section {
+	var below []section
 	for i := range t.NumField() {
 		f := t.Field(i)
+		at := append(slices.Clone(index), i)
 		switch key := f.Tag.Get("key"); {
 		case key == "": // not a setting
 		case f.Type.Kind() == reflect.Struct:
-			s := section{Name: key, Doc: f.Tag.Get("doc")}
-			for j := range f.Type.NumField() {
-				s.Options = append(s.Options, newOption(key+".", f.Type.Field(j), []int{i, j}))
-			}
-			all = append(all, s)
+			below = append(below, sectionsOf(section{Name: s.prefix() + key, Doc: f.Tag.Get("doc")}, f.Type, at)...)
 		default:
-			all[0].Options = append(all[0].Options, newOption("", f, []int{i}))
+			s.Options = append(s.Options, newOption(s.prefix(), f, at))
 		}
 	}
-	return all
+	return append([]section{s}, below...)
 }
 
 // options lists all options, flat.
@@ -71,7 +79,6 @@ func newOption(prefix string, f reflect.StructField, index []int) option {
 		Default: f.Tag.Get("default"),
 		Says:    f.Tag.Get("says"),
 		Form:    f.Tag.Get("form"),
-		Need:    f.Tag.Get("need"),
 		Unless:  f.Tag.Get("unless"),
 		Type:    f.Type,
 		index:   index,
@@ -80,7 +87,15 @@ func newOption(prefix string, f reflect.StructField, index []int) option {
 	if e := f.Tag.Get("enum"); e != "" {
 		o.Enum = strings.Split(e, ",")
 	}
-	o.Min, _ = strconv.ParseInt(f.Tag.Get("min"), 10, 64)
+	if n := f.Tag.Get("need"); n != "" {
+		o.Need = strings.Split(n, ",")
+	}
+	if o.Type == reflect.TypeFor[time.Duration]() {
+		d, _ := parseDuration(f.Tag.Get("min"))
+		o.Min = int64(d)
+	} else {
+		o.Min, _ = strconv.ParseInt(f.Tag.Get("min"), 10, 64)
+	}
 	return o
 }
 
@@ -110,7 +125,7 @@ func (o option) kind() string {
 	switch o.Type.Kind() {
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int:
+	case reflect.Int, reflect.Float64:
 		return "number"
 	case reflect.Slice:
 		return "list"
@@ -125,9 +140,12 @@ func (o option) set(c *Config, s string) error {
 	f := o.field(c)
 	switch o.Type {
 	case reflect.TypeFor[time.Duration]():
-		d, err := time.ParseDuration(s)
-		if err != nil || d < 0 {
-			return fmt.Errorf("%q is not a duration; write it like 10s, 5m or 1h30m", s)
+		d, err := parseDuration(s)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration; write it like 10s, 5m, 1h30m or 90d", s)
+		}
+		if d != 0 && int64(d) < o.Min {
+			return fmt.Errorf("%s is too short; at least %v, or 0s", s, time.Duration(o.Min))
 		}
 		f.SetInt(int64(d))
 		return nil
@@ -152,6 +170,12 @@ func (o option) set(c *Config, s string) error {
 		}
 		f.SetInt(int64(n))
 		return o.checkMin(int64(n))
+	case reflect.Float64:
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil || n < 0 || n > 1e6 || n != n {
+			return fmt.Errorf("%q is not a number such as 10 or 0.5", s)
+		}
+		f.SetFloat(n)
 	case reflect.Slice:
 		return o.setList(c, strings.Split(s, ","))
 	case reflect.String:
@@ -168,6 +192,12 @@ func (o option) setList(c *Config, items []string) error {
 	f.SetZero()
 	for _, item := range items {
 		if item = strings.TrimSpace(item); item != "" {
+			if o.Form != "" {
+				var err error
+				if item, err = checkForm(o.Form, item); err != nil {
+					return err
+				}
+			}
 			f.Set(reflect.Append(f, reflect.ValueOf(item).Convert(o.Type.Elem())))
 		}
 	}
@@ -220,6 +250,19 @@ func checkForm(form, s string) (string, error) {
 		file, lite := strings.CutPrefix(s, "sqlite:")
 		if (lite && file == "") || (!lite && !strings.HasPrefix(s, "postgres://") && !strings.HasPrefix(s, "postgresql://")) {
 			return "", errors.New("must be sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")
+		}
+	case "hostport":
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			host, port = s, "53"
+		}
+		if host == "" || strings.ContainsAny(host, " /") || !isPort(port) {
+			return "", fmt.Errorf("%q is not a server; write it like 192.0.2.53 or ns.example.net:53", s)
+		}
+		return net.JoinHostPort(strings.Trim(host, "[]"), port), nil
+	case "address":
+		if local, domain, ok := strings.Cut(s, "@"); !ok || local == "" || !isDomain(domain) {
+			return "", fmt.Errorf("%q is not an e-mail address", s)
 		}
 	case "keys":
 		_, err := decodeKeys(s)

@@ -83,7 +83,7 @@ func TestOptions(t *testing.T) {
 			}
 			seen[name] = o.Key
 		}
-		if o.Unless != "" && o.Need == "" {
+		if o.Unless != "" && o.Need == nil {
 			t.Errorf("%s: unless without need", o.Key)
 		}
 		if o.secret() && o.Default != "" && o.Key != "database" {
@@ -205,7 +205,7 @@ func TestFileErrors(t *testing.T) {
 		{"twice", "listen = ':1'\nlisten = ':2'\n", ":2: toml: "},
 		{"syntax", "listen = ':1'\ndata_dir = \n", ":2: toml: "},
 		{"enum", "[notify]\nwhen = 'ofline'\n", `:2: notify.when (POSTERN_NOTIFY_WHEN): "ofline" is not one of offline, unread, never; did you mean offline?`},
-		{"duration without unit", "[notify]\ndelay = 10\n", `:2: notify.delay (POSTERN_NOTIFY_DELAY): "10" is not a duration; write it like 10s, 5m or 1h30m`},
+		{"duration without unit", "[notify]\ndelay = 10\n", `:2: notify.delay (POSTERN_NOTIFY_DELAY): "10" is not a duration; write it like 10s, 5m, 1h30m or 90d`},
 		{"negative", "[notify]\ndelay = '-1s'\n", "is not a duration"},
 		{"size", "[mail]\nattach_limit = '18 apples'\n", `"18 apples" is not a size; write it like 18MB or 16MiB`},
 		{"too small", "[server]\nworkers = 0\n", "0 is too small; at least 1"},
@@ -250,7 +250,7 @@ func TestEnvironmentErrors(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		{"bad value", []string{"POSTERN_NOTIFY_DELAY=soon"}, `POSTERN_NOTIFY_DELAY (notify.delay): "soon" is not a duration; write it like 10s, 5m or 1h30m`},
+		{"bad value", []string{"POSTERN_NOTIFY_DELAY=soon"}, `POSTERN_NOTIFY_DELAY (notify.delay): "soon" is not a duration; write it like 10s, 5m, 1h30m or 90d`},
 		{"both", []string{"POSTERN_SECRET=a", "POSTERN_SECRET_FILE=b"}, "POSTERN_SECRET and POSTERN_SECRET_FILE are both set (secret); unset one of them"},
 		{"file absent", []string{"POSTERN_SECRET_FILE=/nowhere/x"}, "POSTERN_SECRET_FILE (secret): open /nowhere/x: no such file or directory"},
 		{"file empty", []string{"POSTERN_SECRET_FILE=" + empty}, "POSTERN_SECRET_FILE (secret): " + empty + " is empty; put the value in it"},

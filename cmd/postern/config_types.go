@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Secret is a string that shows as *** wherever it is printed, logged or encoded.
@@ -90,6 +91,35 @@ func (b ByteSize) String() string {
 		}
 	}
 	return strconv.FormatInt(int64(b), 10) + "B"
+}
+
+// parseDuration reads a duration as time.ParseDuration does, and days: 90d, 1d12h. It
+// may not be negative.
+func parseDuration(s string) (time.Duration, error) {
+	errBad := errors.New("not a duration")
+	days, rest, found := strings.Cut(s, "d")
+	if !found {
+		days, rest = "", s
+	}
+	var d time.Duration
+	if found {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return 0, errBad
+		}
+		d = time.Duration(n) * 24 * time.Hour
+	}
+	if rest != "" || !found {
+		r, err := time.ParseDuration(rest)
+		if err != nil || r < 0 || found && strings.ContainsAny(rest[:1], "+-") {
+			return 0, errBad
+		}
+		d += r
+	}
+	if d < 0 {
+		return 0, errBad
+	}
+	return d, nil
 }
 
 // minKeyBytes is the least length of a key of reply addresses and links.

@@ -19,7 +19,7 @@ func TestDeployMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	m.watch(s)
+	m.watch(s, nil)
 	descs := make(chan *prometheus.Desc)
 	go func() { m.registry.Describe(descs); close(descs) }()
 	has := map[string]bool{}

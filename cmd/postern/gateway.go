@@ -15,8 +15,10 @@ import (
 	"github.com/postern-chat/postern/console"
 	"github.com/postern-chat/postern/door"
 	"github.com/postern-chat/postern/internal/seal"
+	"github.com/postern-chat/postern/keep"
 	"github.com/postern-chat/postern/listen"
 	"github.com/postern-chat/postern/relay"
+	"github.com/postern-chat/postern/setup/doctor"
 	"github.com/postern-chat/postern/store"
 	"github.com/postern-chat/postern/webhook"
 )
@@ -30,8 +32,9 @@ type gateway struct {
 	rules   *relay.Rules
 	workers *store.Workers
 	front   *listen.Front
-	handler http.Handler  // of listen
-	private http.Handler  // of server.private_listen; nil if there is none
+	handler http.Handler // of listen
+	private http.Handler // of server.private_listen; nil if there is none
+	keeper  *keep.Keeper
 	leaving chan struct{} // closed: we are asked to stop
 }
 
@@ -59,26 +62,30 @@ func newGateway(ctx context.Context, cfg *Config, log *slog.Logger) (g *gateway,
 	if err != nil {
 		return g, fmt.Errorf("secret (POSTERN_SECRET): %w", err)
 	}
-	blobs, err := blob.NewDir(cfg.DataDir)
+	blobs, err := openBlobs(ctx, cfg)
 	if err != nil {
-		return g, fmt.Errorf("data_dir (POSTERN_DATA_DIR) %s cannot be used: %w", cfg.DataDir, err)
+		return g, err
 	}
 	if g.store, err = openStore(ctx, cfg, log); err != nil {
 		return g, err
 	}
-	platform, err := platforms()[0].make(cfg, log, g.meters.remote(platforms()[0].name))
+	limits := g.store.NewLimits()
+	platform, err := platforms()[0].make(cfg, log, g.meters.remote(platforms()[0].name), limits)
 	if err != nil {
 		return g, err
 	}
-	provider, err := providers()[0].make(cfg, log, g.meters.remote(providers()[0].name))
+	provider, err := providers()[0].make(cfg, log, g.meters.remote(providers()[0].name), limits)
 	if err != nil {
 		return g, err
 	}
 	if g.rules, err = newRules(cfg, log, g.meters, g.store, blobs, keys, platform, provider); err != nil {
 		return g, err
 	}
+	if g.keeper, err = newKeeper(cfg, log, g.store, blobs); err != nil {
+		return g, err
+	}
 	g.workers = g.store.NewWorkers(cfg.Server.Workers, log, g.rules.Handle)
-	g.meters.watch(g.store)
+	g.meters.watch(g.store, g.rules)
 	return g, g.route(blobs, platform, provider)
 }
 
@@ -90,7 +97,7 @@ func newFront(cfg *Config, log *slog.Logger) (*listen.Front, error) {
 	})
 }
 
-func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *blob.Dir, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
+func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs blob.Store, keys *seal.Keys, platform chatPlatform, provider mailProvider) (*relay.Rules, error) {
 	return relay.New(relay.Config{
 		Store: s, Blobs: blobs, Keys: keys, Platform: platform, PlatformName: platforms()[0].name, Provider: provider,
 		Domain: cfg.Mailgun.Domain, PublicURL: strings.TrimRight(cfg.PublicURL, "/"), FromName: cfg.Mail.FromName,
@@ -98,11 +105,13 @@ func newRules(cfg *Config, log *slog.Logger, m *meters, s *store.Store, blobs *b
 		UserIDIsAddress: cfg.People.UserIDIsAddress, AttachLimit: int64(cfg.Mail.AttachLimit),
 		Read: relay.ReadPolicy(cfg.Receipts.Read), HumanAfter: cfg.Receipts.HumanAfter, Strangers: relay.Strangers(cfg.Inbound.Strangers),
 		UnsureAfter: cfg.Mailgun.UnsureAfter, MaxText: cfg.Sendbird.MaxMessageLength, Logger: log, Observe: m.decision,
+		Reconcile:     relay.Reconcile{Window: cfg.Reconcile.Window, Every: cfg.Reconcile.Every, PerMinute: cfg.Reconcile.PerMinute, Channels: cfg.Reconcile.Channels},
+		UnprovenAfter: cfg.Receipts.UnprovenAfter, Slots: cfg.Server.Workers,
 	})
 }
 
 // route gives each path of the contract its handler.
-func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailProvider) error {
+func (g *gateway) route(blobs blob.Store, platform chatPlatform, provider mailProvider) error {
 	hooks, err := webhook.New(webhook.Config{Store: g.store, Blobs: blobs, Sorter: g.rules, Logger: g.log, Observe: g.meters.arrived})
 	if err != nil {
 		return err
@@ -129,6 +138,11 @@ func (g *gateway) route(blobs *blob.Dir, platform chatPlatform, provider mailPro
 	private.Handle("GET /metrics", g.meters.handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", g.ready)
+	keys, err := seal.Parse(string(g.cfg.Secret))
+	if err != nil {
+		return err
+	}
+	mux.Handle(doctor.Path, doctor.Responder(keys, time.Now))
 	pages.Register(mux)
 	api.Register(private)
 	api.RegisterPages(private)
@@ -174,10 +188,15 @@ func (g *gateway) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		servers, listeners = append(servers, g.server(g.private)), append(listeners, ln)
 	}
+	if err := g.rules.Begin(ctx); err != nil {
+		return err
+	}
 	var wg sync.WaitGroup
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	wg.Go(func() { g.workers.Run(work) })
+	wg.Go(func() { g.keeper.Run(ctx) })
+	wg.Go(func() { g.rounds(work) })
 	failed := make(chan error, len(servers)+1)
 	wg.Go(func() {
 		if err := g.front.Run(work); err != nil {
@@ -208,6 +227,31 @@ func (g *gateway) server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// roundsEvery is how often is looked whether something is due by the clock.
+const roundsEvery = 2 * time.Second
+
+// rounds has the rules look at the clock. What is due becomes jobs in lanes; whichever
+// replica is first does it for all.
+func (g *gateway) rounds(ctx context.Context) {
+	t := time.NewTicker(roundsEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := g.rules.Remember(last); err != nil {
+				g.log.Warn("which conversations are active could not be kept", "error", err)
+			}
+			return
+		case <-t.C:
+			if err := g.rules.Rounds(ctx); err != nil && ctx.Err() == nil {
+				g.log.Warn("what is due by the clock could not be begun", "error", err)
+			}
+		}
 	}
 }
 

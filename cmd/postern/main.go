@@ -41,16 +41,15 @@ type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run the whole conversation on this machine: chat, mailbox and gateway, no account needed."`
 	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
 	Init    initCmd    `cmd:"" help:"Write a commented configuration with fresh secrets."`
+	Setup   setupCmd   `cmd:"" help:"Show what Mailgun, Sendbird and the DNS lack, and put it right."`
 	Reply   replyCmd   `cmd:"" help:"Print the new words of a reply; the raw mail is read from standard input."`
 	People  peopleCmd  `cmd:"" help:"Import, list and lift people: chat users and their addresses."`
 	Explain explainCmd `cmd:"" help:"Tell what happened to an event, a message or a delivery, and why."`
+	Replay  replayCmd  `cmd:"" help:"List jobs that were given up; try them again, or forget them."`
+	Doctor  doctorCmd  `cmd:"" help:"Find what is wrong with the set-up, and say how to mend it. Exit status: 0 in order, 1 warnings, 2 failures."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	SandboxGateway sandboxGatewayCmd `cmd:"" hidden:""`
-
-	Replay replayCmd `cmd:"" hidden:""`
-	Setup  setupCmd  `cmd:"" hidden:""`
-	Doctor doctorCmd `cmd:"" hidden:""`
 }
 
 // app is what a command gets from the world. Commands touch no process globals.
@@ -71,11 +70,6 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// errNotYet is the answer of commands that a later version brings.
-func errNotYet(command string) error {
-	return usagef("%s is not part of this version yet", command)
-}
-
 // run is the whole program. It tells the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
 	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
@@ -85,6 +79,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if err == nil {
 		return exitOK
+	}
+	if s, ok := errors.AsType[exitStatus](err); ok {
+		return int(s)
 	}
 	for line := range strings.Lines(err.Error()) {
 		_, _ = fmt.Fprintf(stderr, "postern: %s\n", strings.TrimRight(line, "\n"))

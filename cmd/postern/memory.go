@@ -24,6 +24,9 @@ type memory interface {
 	PutPeople(ctx context.Context, people ...postern.Person) error
 	People(ctx context.Context, after postern.UserID, limit int) ([]postern.Person, error)
 	Explain(ctx context.Context, ref string) ([]store.Note, error)
+	DeadJobs(ctx context.Context, kind string, after int64, limit int) ([]store.DeadJob, error)
+	Replay(ctx context.Context, id int64) (bool, error)
+	DiscardDead(ctx context.Context, id int64) (bool, error)
 }
 
 // withMemory opens the memory for a command. SQLite belongs to one process: while the
@@ -138,4 +141,23 @@ func (r *remote) Explain(ctx context.Context, ref string) ([]store.Note, error) 
 // Lift lets mail go out to a person again; false if he was not stopped.
 func (r *remote) Lift(ctx context.Context, user postern.UserID) (bool, error) {
 	return r.call(ctx, http.MethodPost, "people/"+url.PathEscape(string(user))+"/lift", nil, nil)
+}
+
+// DeadJobs implements memory.
+func (r *remote) DeadJobs(ctx context.Context, kind string, after int64, limit int) ([]store.DeadJob, error) {
+	var out struct {
+		Dead []store.DeadJob `json:"dead"`
+	}
+	_, err := r.call(ctx, http.MethodGet, fmt.Sprintf("dead?kind=%s&after=%d&limit=%d", url.QueryEscape(kind), after, limit), nil, &out)
+	return out.Dead, err
+}
+
+// Replay implements memory.
+func (r *remote) Replay(ctx context.Context, id int64) (bool, error) {
+	return r.call(ctx, http.MethodPost, fmt.Sprintf("dead/%d/replay", id), nil, nil)
+}
+
+// DiscardDead implements memory.
+func (r *remote) DiscardDead(ctx context.Context, id int64) (bool, error) {
+	return r.call(ctx, http.MethodPost, fmt.Sprintf("dead/%d/discard", id), nil, nil)
 }

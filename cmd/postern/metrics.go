@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/postern-chat/postern/relay"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -53,8 +54,33 @@ func (m *meters) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
-// watch adds what the store knows, read when somebody asks.
-func (m *meters) watch(s *store.Store) { m.registry.MustRegister(storeCollector{s}) }
+// watch adds what the store and the rules know, read when somebody asks.
+func (m *meters) watch(s *store.Store, r *relay.Rules) {
+	m.registry.MustRegister(storeCollector{s}, remoteCollector{r})
+}
+
+// remoteCollector tells how we stand with the services that are called.
+type remoteCollector struct{ r *relay.Rules }
+
+var (
+	descPaused   = prometheus.NewDesc("postern_remote_paused", "1 while a service is left alone because it is down or asked for it.", []string{"service"}, nil)
+	descInFlight = prometheus.NewDesc("postern_remote_calls_in_flight", "Calls to a service under way.", []string{"service"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (remoteCollector) Describe(ch chan<- *prometheus.Desc) { ch <- descPaused; ch <- descInFlight }
+
+// Collect implements prometheus.Collector.
+func (c remoteCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.r.Remotes() {
+		paused := 0.0
+		if s.Paused {
+			paused = 1
+		}
+		ch <- prometheus.MustNewConstMetric(descPaused, prometheus.GaugeValue, paused, s.Name)
+		ch <- prometheus.MustNewConstMetric(descInFlight, prometheus.GaugeValue, float64(s.InFlight), s.Name)
+	}
+}
 
 // storeCollector reads the store at each scrape.
 type storeCollector struct{ s *store.Store }

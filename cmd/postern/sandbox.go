@@ -59,11 +59,11 @@ func (cmd *sandboxCmd) Run(a *app) (err error) {
 		return usageError{err}
 	}
 	w.Quiet = cfg.Notify.Delay
-	return cmd.play(a, w, newKeeper(addr, environ, a.stderr))
+	return cmd.play(a, w, newChild(addr, environ, a.stderr))
 }
 
 // play runs the gateway, introduces the people, and says where everything is.
-func (cmd *sandboxCmd) play(a *app, w *sandbox.World, k *keeper) error {
+func (cmd *sandboxCmd) play(a *app, w *sandbox.World, k *child) error {
 	ctx, cancel := context.WithCancel(a.ctx)
 	defer cancel()
 	ended := make(chan error, 1)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/postern-chat/postern/store"
 )
 
 // TestMain lets the scripts call this test binary as the program.
@@ -22,15 +24,31 @@ func TestMain(m *testing.M) {
 //
 //	status N postern ARGS...   run the program and want this exit status
 //	mode FILE OCTAL            want these permissions
+//	world HOST                 start an outside, configured by the environment; its zone is at HOST
+//	put TYPE NAME VALUE [PRIO] put a record into its zone
+//	enter                      put into its zone what Mailgun wants there
+//	zone FILE                  write what is in its zone
+//	state FILE                 write all that a set-up can touch
+//	bury FILE KIND...          give jobs up in a SQLite database, one of each kind
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
+		Setup: func(env *testscript.Env) error {
+			env.Values[worldKey{}] = new(*outside)
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"bury":   scriptBury,
 			"mode":   scriptMode,
 			"status": scriptStatus,
+			"world":  scriptWorld,
+			"put":    scriptPut,
+			"enter":  scriptEnter,
+			"zone":   scriptZone,
+			"state":  scriptState,
 		},
 	})
 }
@@ -43,6 +61,26 @@ func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if have := strconv.FormatUint(uint64(info.Mode().Perm()), 8); have != args[1] {
 		ts.Fatalf("%s has mode %s, want %s", args[0], have, args[1])
+	}
+}
+
+func scriptBury(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: bury FILE KIND...")
+	}
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{Database: "sqlite:" + ts.MkAbs(args[0])})
+	ts.Check(err)
+	defer func() { ts.Check(s.Close()) }()
+	for _, kind := range args[1:] {
+		_, _, err := s.Record(ctx, store.Arrival{Source: "test", Body: []byte("hush: words of a message"),
+			Jobs: []store.LaneJob{{Lane: "lane/" + kind, Kind: kind, Args: []byte("hush")}}})
+		ts.Check(err)
+	}
+	leases, err := s.Claim(ctx, 100)
+	ts.Check(err)
+	for _, l := range leases {
+		ts.Check(s.Finish(ctx, l, func(tx *store.Tx) error { return tx.Bury(l.Jobs[0], "no use:\nit said so") }))
 	}
 }
 

@@ -18,7 +18,7 @@ var sql = []string{"database/sql", "database/sql/*", "github.com/jackc/*", "mode
 const leaves = "internal/*"
 
 // testHelpers may be imported by tests only, and by suites for tests.
-var testHelpers = []string{"internal/pgtest", "internal/archtest", "store/storetest", "*test"}
+var testHelpers = []string{"internal/pgtest", "internal/dnstest", "internal/archtest", "store/storetest", "dns/hosttest", "*test"}
 
 // rules are the walls of the house, inside first.
 var rules = []rule{
@@ -43,6 +43,10 @@ var rules = []rule{
 		why: "a helper of tests must not depend on what is tested",
 	},
 	{
+		pkg: "internal/dnstest",
+		why: "a helper of tests must not depend on what is tested",
+	},
+	{
 		pkg: "internal/archtest",
 		why: "a helper of tests must not depend on what is tested",
 	},
@@ -53,6 +57,22 @@ var rules = []rule{
 	{
 		pkg: "blob", ours: []string{".", leaves}, not: sql,
 		why: "files beside the database; knows neither the database nor the rules",
+	},
+	{
+		pkg: "blob/blobtest", ours: []string{"blob", ".", leaves}, not: sql,
+		why: "one suite for all places of blobs; imported by tests only",
+	},
+	{
+		pkg: "blob/s3/s3test",
+		why: "an object store for tests shares no code with the client, so that one misreading of its API cannot hide on both sides",
+	},
+	{
+		pkg: "blob/*", ours: []string{"blob", ".", leaves}, not: sql,
+		why: "a place of blobs knows what a blob is, and nobody who needs one",
+	},
+	{
+		pkg: "keep", ours: []string{"store", "blob", ".", leaves}, not: append([]string{"net/http"}, sql...),
+		why: "removes what is past its time; knows neither the rules nor where blobs are",
 	},
 	{
 		pkg: "store/storetest", ours: []string{"store", "store/*", "blob", ".", leaves, "internal/pgtest"},
@@ -99,6 +119,10 @@ var rules = []rule{
 	{
 		pkg: "provider/*", ours: []string{".", leaves}, tests: []string{"relay", "webhook", "sandbox/*"}, not: sql,
 		why: "a provider is one folder that knows the words and nothing else; its tests hold it to the seams, and to the emulator",
+	},
+	{
+		pkg: "dns/hosttest", ours: []string{"setup", "."}, not: sql,
+		why: "one suite for all DNS hosts, which holds them to the seam; imported by tests only",
 	},
 	{
 		pkg: "dns/*", ours: []string{".", leaves}, tests: []string{"setup", "setup/*", "sandbox/*"}, not: sql,
@@ -158,6 +182,7 @@ var rules = []rule{
 // Everything else takes crypto/rand: what looks like an id today is a secret tomorrow.
 var random = []struct{ pkg, why string }{
 	{"store", "spreads retries; nothing that it makes is a secret"},
+	{"blob/blobtest", "fills blobs, the same on every run"},
 	{"sandbox", "the same on every run, by --seed"},
 	{"sandbox/*", "the same on every run, by --seed"},
 	{"bench", "loads are repeated exactly"},

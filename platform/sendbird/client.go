@@ -31,7 +31,10 @@ type Config struct {
 	FileHosts   []string
 	MaxFileSize int64 // in bytes, both ways; default 25 MB, Sendbird's own
 
-	Rates   Rates
+	Rates Rates
+	// Limiter paces the calls of a method together with other processes, beside Rates;
+	// nil = there are none.
+	Limiter Limiter
 	Timeout time.Duration // of one call; uploads get more by their size; default 30s
 
 	// HTTPClient makes the calls, default one of our own. Redirects are never followed.
@@ -139,6 +142,11 @@ func (c *Client) do(ctx context.Context, k call) ([]byte, error) {
 	if err := c.pace.wait(ctx, k.op(), k.paced); err != nil {
 		return nil, err
 	}
+	if c.cfg.Limiter != nil {
+		if err := c.cfg.Limiter.Wait(ctx, k.method); err != nil {
+			return nil, err
+		}
+	}
 	start := time.Now()
 	answer, err := c.exchange(ctx, &k)
 	if c.cfg.Observe != nil {
@@ -177,6 +185,9 @@ func (c *Client) exchange(ctx context.Context, k *call) ([]byte, error) {
 	e := c.refused(k, resp, answer)
 	if e.Kind == postern.Temporary && e.After > 0 {
 		c.pace.hold(k.paced, e.After)
+		if c.cfg.Limiter != nil { // if it fails the others will be told as we were
+			_ = c.cfg.Limiter.Hold(ctx, k.method, c.cfg.Now().Add(min(e.After, maxHold)))
+		}
 	}
 	return nil, e
 }

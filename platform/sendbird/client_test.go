@@ -99,7 +99,7 @@ func TestRefusalsAreClassedByCode(t *testing.T) {
 		{400, 400306, postern.Denied, postern.Denied, postern.Denied, none},
 		{403, 403100, postern.Denied, postern.Denied, postern.Denied, none},
 		{400, 400930, postern.Denied, postern.Denied, postern.Denied, none},
-		{400, 400202, postern.Unsure, postern.Permanent, postern.Permanent, none},
+		{400, 400202, postern.Unsure, postern.Permanent, postern.Permanent, postern.CauseExists},
 		{429, 500910, postern.Temporary, postern.Temporary, postern.Temporary, none},
 		{429, 429, postern.Temporary, postern.Temporary, postern.Temporary, none},
 		{400, 500910, postern.Temporary, postern.Temporary, postern.Temporary, none},

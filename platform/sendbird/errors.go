@@ -138,8 +138,9 @@ func classify(code string, k *call) (postern.Kind, postern.Cause) {
 	case "400202":
 		// What a repeated dedup_id gives is undocumented: it may be this.
 		if post {
-			return postern.Unsure, postern.CauseNone
+			return postern.Unsure, postern.CauseExists
 		}
+		return postern.Permanent, postern.CauseExists
 	case "500601", "500602", "400500", "400501":
 		return postern.Temporary, postern.CauseNone
 	}

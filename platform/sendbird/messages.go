@@ -36,7 +36,7 @@ type newMessage struct {
 
 // Post writes one message, text or file, and tells its id. It waits for its turn, by
 // channel and user. See relay.Platform for its errors; a collision of dedup_id (the
-// message is there already, perhaps) is Unsure too.
+// message is there already, perhaps) is Unsure with CauseExists.
 func (c *Client) Post(ctx context.Context, p postern.NewPost) (postern.MessageID, error) {
 	body, err := c.postBody(p)
 	if err != nil {

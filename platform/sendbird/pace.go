@@ -20,6 +20,15 @@ type Rates struct {
 	Put     float64
 }
 
+// Limiter keeps a rate for each method that several processes share.
+type Limiter interface {
+	// Wait blocks until a call of the method may begin. It fails with Temporary if ctx
+	// ends first, or if there is no turn for long.
+	Wait(ctx context.Context, method string) error
+	// Hold keeps all processes from calls of the method until then.
+	Hold(ctx context.Context, method string, until time.Time) error
+}
+
 // maxHold is the longest time that one answer can stop our calls for.
 const maxHold = time.Minute
 

@@ -9,5 +9,6 @@ import (
 // The same client serves the rules and the way in.
 var (
 	_ relay.Platform   = (*sendbird.Client)(nil)
+	_ relay.Lister     = (*sendbird.Client)(nil)
 	_ webhook.ChatHook = (*sendbird.Client)(nil)
 )

@@ -45,6 +45,8 @@ type Config struct {
 	// TempDir takes the attachments of a parsed post until all of it has arrived;
 	// default is the system's.
 	TempDir string
+	// Limiter paces sending together with other processes; nil = nobody does.
+	Limiter Limiter
 	// HTTPClient makes the calls; default one with time-outs. Redirects are never
 	// followed, whatever it says.
 	HTTPClient *http.Client

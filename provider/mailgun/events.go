@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,21 +31,51 @@ func (c *Client) Find(ctx context.Context, messageID string, since time.Time) (f
 	if id == "" {
 		return false, postern.Errorf(postern.Permanent, opFind, "no Message-ID")
 	}
-	since = since.Add(-findSlack)
-	found, eventsErr := c.findEvents(ctx, id, since)
-	if found {
-		return true, nil
+	s := &search{id: id, since: since.Add(-findSlack), visit: func(object) bool { found = true; return true }}
+	err = c.search(ctx, s, func() bool { return found })
+	return found, err
+}
+
+// Trace lists what the books tell of a message with this Message-ID, in the order in
+// which it happened. It asks like Find: the Logs API only where the Events API tells
+// nothing.
+func (c *Client) Trace(ctx context.Context, messageID string, since time.Time) (told []postern.MailEvent, err error) {
+	defer c.observe("trace", c.cfg.Now(), &err)
+	id := bareID(messageID)
+	if id == "" {
+		return nil, postern.Errorf(postern.Permanent, opFind, "no Message-ID")
 	}
-	found, logsErr := c.findLogs(ctx, id, since)
+	s := &search{id: id, since: since.Add(-findSlack), visit: func(o object) bool {
+		told = append(told, mailEvent(o))
+		return false
+	}}
+	err = c.search(ctx, s, func() bool { return len(told) > 0 })
+	slices.SortStableFunc(told, func(a, b postern.MailEvent) int { return a.At.Compare(b.At) })
+	return told, err
+}
+
+// search is a look for the events of one message.
+type search struct {
+	id    string
+	since time.Time
+	visit func(object) (enough bool)
+}
+
+// search asks both APIs, the second only if the first told nothing. It fails only if
+// neither answered, or if a search did not go through to its end.
+func (c *Client) search(ctx context.Context, s *search, told func() bool) error {
+	eventsErr := c.searchEvents(ctx, s)
+	if told() {
+		return nil
+	}
+	logsErr := c.findLogs(ctx, s)
 	switch {
-	case found:
-		return true, nil
-	case eventsErr == nil || logsErr == nil:
-		return false, nil
+	case told(), eventsErr == nil, logsErr == nil:
+		return nil
 	case postern.KindOf(eventsErr) != postern.Temporary && postern.KindOf(logsErr) == postern.Temporary:
-		return false, logsErr // the one that may answer later
+		return logsErr // the one that may answer later
 	}
-	return false, eventsErr
+	return eventsErr
 }
 
 // page is one answer of either API.
@@ -66,12 +97,12 @@ func readPage(op string, a *answer, next func(object) any) (page, error) {
 	return p, nil
 }
 
-// has looks for the id itself: a filter that the other side does not know is ignored,
-// and brings everything.
-func (p page) has(id string, since time.Time) bool {
+// each gives those of a page that are of the id itself: a filter that the other side
+// does not know is ignored, and brings everything.
+func (p page) each(s *search) (enough bool) {
 	for _, item := range p.items {
 		at := eventTime(item)
-		if messageID(item) == id && (at.IsZero() || !at.Before(since)) {
+		if messageID(item) == s.id && (at.IsZero() || !at.Before(s.since)) && s.visit(item) {
 			return true
 		}
 	}
@@ -79,13 +110,13 @@ func (p page) has(id string, since time.Time) bool {
 }
 
 func tooMany() error {
-	return postern.Errorf(postern.Temporary, opFind, "more than %d pages of events, and none of them is it", maxPages)
+	return postern.Errorf(postern.Temporary, opFind, "more than %d pages of events", maxPages)
 }
 
-func (c *Client) findEvents(ctx context.Context, id string, since time.Time) (bool, error) {
+func (c *Client) searchEvents(ctx context.Context, s *search) error {
 	q := url.Values{
-		"message-id": {id},
-		"begin":      {strconv.FormatInt(since.Unix(), 10)},
+		"message-id": {s.id},
+		"begin":      {strconv.FormatInt(s.since.Unix(), 10)},
 		"ascending":  {"yes"},
 		"limit":      {"300"},
 	}
@@ -94,23 +125,20 @@ func (c *Client) findEvents(ctx context.Context, id string, since time.Time) (bo
 	for range maxPages {
 		a, err := c.call(ctx, opFind, http.MethodGet, target, nil)
 		if err != nil {
-			return false, err
+			return err
 		}
 		p, err := readPage(opFind, a, func(o object) any { return obj(o["paging"])["next"] })
 		if err != nil {
-			return false, err
+			return err
 		}
-		if p.has(id, since) {
-			return true, nil
-		}
-		if len(p.items) == 0 || p.next == "" {
-			return false, nil
+		if p.each(s) || len(p.items) == 0 || p.next == "" {
+			return nil
 		}
 		if target = c.samePlace(p.next); target == "" {
-			return false, postern.Errorf(postern.Denied, opFind, "the next page is at another host: the API URL %s is wrong", c.base)
+			return postern.Errorf(postern.Denied, opFind, "the next page is at another host: the API URL %s is wrong", c.base)
 		}
 	}
-	return false, tooMany()
+	return tooMany()
 }
 
 // samePlace lets a paging address pass only if it is at the host that our key belongs to.
@@ -161,18 +189,18 @@ func equal(attribute, value string) logsTerm {
 
 // findLogs asks with the Message-ID as a filter. That attribute is not documented: where
 // it is refused, the domain's log of that time is read through instead.
-func (c *Client) findLogs(ctx context.Context, id string, since time.Time) (bool, error) {
-	terms := []logsTerm{equal("domain", c.cfg.Domain), equal("message-id", id)}
-	found, err := c.searchLogs(ctx, id, since, terms)
+func (c *Client) findLogs(ctx context.Context, s *search) error {
+	terms := []logsTerm{equal("domain", c.cfg.Domain), equal("message-id", s.id)}
+	err := c.searchLogs(ctx, s, terms)
 	if postern.KindOf(err) == postern.Permanent {
-		found, err = c.searchLogs(ctx, id, since, terms[:1])
+		err = c.searchLogs(ctx, s, terms[:1])
 	}
-	return found, err
+	return err
 }
 
-func (c *Client) searchLogs(ctx context.Context, id string, since time.Time, terms []logsTerm) (bool, error) {
+func (c *Client) searchLogs(ctx context.Context, s *search, terms []logsTerm) error {
 	q := logsQuery{
-		Start:      since.UTC().Format(time.RFC1123Z),
+		Start:      s.since.UTC().Format(time.RFC1123Z),
 		End:        c.cfg.Now().Add(findSlack).UTC().Format(time.RFC1123Z),
 		Filter:     logsFilter{And: terms},
 		Pagination: logsPagination{Sort: "timestamp:asc", Limit: 100},
@@ -180,23 +208,20 @@ func (c *Client) searchLogs(ctx context.Context, id string, since time.Time, ter
 	for range maxPages {
 		body, err := json.Marshal(q)
 		if err != nil {
-			return false, err
+			return err
 		}
 		a, err := c.call(ctx, opFind, http.MethodPost, c.base+"/v1/analytics/logs", body)
 		if err != nil {
-			return false, err
+			return err
 		}
 		p, err := readPage(opFind, a, func(o object) any { return obj(o["pagination"])["next"] })
 		if err != nil {
-			return false, err
+			return err
 		}
-		if p.has(id, since) {
-			return true, nil
-		}
-		if len(p.items) < q.Pagination.Limit || p.next == "" {
-			return false, nil
+		if p.each(s) || len(p.items) < q.Pagination.Limit || p.next == "" {
+			return nil
 		}
 		q.Pagination.Token = p.next
 	}
-	return false, tooMany()
+	return tooMany()
 }

@@ -216,3 +216,49 @@ func TestLift(t *testing.T) {
 		t.Errorf("asked %q: that empties whole lists", asked)
 	}
 }
+
+// The books tell what became of a mail: in order, of this one only, and from the Logs
+// API, whose shapes differ, where the Events API tells nothing.
+func TestTrace(t *testing.T) {
+	const (
+		failed    = `{"event":"failed","severity":"permanent","reason":"bounce","timestamp":1793577700,"recipient":"bob@example.org","delivery-status":{"code":550,"message":"no such user"},"user-variables":{"postern_delivery":"d1","postern_participant":"7"},"message":{"headers":{"message-id":"m1@mg.example.com"}}}`
+		delivered = `{"event":"delivered","timestamp":1793577650,"message":{"headers":{"message-id":"m1@mg.example.com"}}}`
+	)
+	kinds := func(told []postern.MailEvent) (out []string) {
+		for _, e := range told {
+			out = append(out, e.Kind.String())
+		}
+		return out
+	}
+	tests := []struct {
+		name         string
+		events, logs func(http.ResponseWriter)
+		want         []string
+		kind         postern.Kind
+	}{
+		{"in order, this one only", say(200, items(failed, eventMis, eventOld, delivered, eventHit)), say(500, ""), []string{"accepted", "delivered", "failed"}, 0},
+		{"in the logs", say(200, items()), say(200, items(logHit)), []string{"delivered"}, 0},
+		{"nothing yet", say(200, items()), say(200, items()), nil, 0},
+		{"both down", say(503, ""), say(503, ""), nil, postern.Temporary},
+		{"wrong key", say(401, "Forbidden"), say(401, "Forbidden"), nil, postern.Denied},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := &books{t: t, events: func(w http.ResponseWriter, _ *http.Request) { test.events(w) }, logs: func(w http.ResponseWriter, _ logsQuery) { test.logs(w) }}
+			told, err := server(t, b.ServeHTTP, nil).Trace(context.Background(), "<m1@mg.example.com>", now().Add(-time.Hour))
+			if got := kinds(told); !slices.Equal(got, test.want) {
+				t.Errorf("told %q, want %q", got, test.want)
+			}
+			if (err != nil) != (test.kind != postern.Internal) || err != nil && postern.KindOf(err) != test.kind {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	t.Run("what it says", func(t *testing.T) {
+		b := &books{t: t, events: func(w http.ResponseWriter, _ *http.Request) { say(200, items(failed))(w) }}
+		told, err := server(t, b.ServeHTTP, nil).Trace(context.Background(), "m1@mg.example.com", now().Add(-time.Hour))
+		if err != nil || len(told) != 1 || told[0].Delivery != "d1" || told[0].Participant != 7 || told[0].Code != "550" || told[0].Detail != "no such user" {
+			t.Errorf("%+v, %v", told, err)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 var (
 	_ relay.Provider   = (*mailgun.Client)(nil)
 	_ relay.Finder     = (*mailgun.Client)(nil)
+	_ relay.Tracer     = (*mailgun.Client)(nil)
 	_ relay.Lifter     = (*mailgun.Client)(nil)
 	_ webhook.MailHook = (*mailgun.Client)(nil)
 )

@@ -42,6 +42,9 @@ func (c *Client) Send(ctx context.Context, m postern.Outgoing) (id string, err e
 	if err := oneRecipient(m.To); err != nil {
 		return "", &postern.Error{Kind: postern.Permanent, Op: opSend, Err: err}
 	}
+	if err := c.turn(ctx, "send"); err != nil {
+		return "", err
+	}
 	out, err := c.upload(m)
 	if err != nil {
 		return "", err
@@ -54,7 +57,9 @@ func (c *Client) Send(ctx context.Context, m postern.Outgoing) (id string, err e
 	if a == nil {
 		return "", out.failure(err)
 	}
-	return c.sent(a, err)
+	id, err = c.sent(a, err)
+	c.heed(ctx, "send", err)
+	return id, err
 }
 
 // oneRecipient refuses what Mailgun would read as a list.

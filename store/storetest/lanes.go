@@ -21,50 +21,73 @@ func quiet(lane, kind string) store.LaneJob {
 // A quiet window begins anew with every job, up to its cap.
 func testQuiet(t *testing.T, b Backend) {
 	s, clock := open(t, b)
-	start := clock.Now()
-	wants := func(after time.Duration) {
-		t.Helper()
-		if due := nextDue(t, s); !due.Equal(start.Add(after)) {
-			t.Fatalf("due after %v, want %v", due.Sub(start), after)
+	const sec = time.Second
+	for i, c := range []struct {
+		at     []time.Duration // when jobs come
+		worked time.Duration   // when it is given back
+		want   time.Duration
+	}{
+		{at: []time.Duration{0}, want: 10 * sec},
+		{at: []time.Duration{0, 6 * sec}, want: 16 * sec},
+		{at: []time.Duration{0, 6 * sec, 14 * sec}, want: 24 * sec},
+		{at: []time.Duration{0, 6 * sec, 14 * sec, 22 * sec}, want: 25 * sec}, // the cap of the first
+		// What comes while the lane is worked opens a window of its own.
+		{at: []time.Duration{0, 4 * sec}, worked: 5 * sec, want: 14 * sec},
+		{at: []time.Duration{0, 4 * sec, 11 * sec}, worked: 5 * sec, want: 21 * sec},
+		{at: []time.Duration{0, 4 * sec, 11 * sec, 20 * sec}, worked: 5 * sec, want: 25 * sec},
+	} {
+		lane := fmt.Sprint("q", i)
+		var held *store.Lease
+		if c.worked > 0 {
+			record(t, s, lane+"first", job(lane, "first"))
+			held = claimOne(t, s, lane)
 		}
+		start := clock.Now()
+		to := func(after time.Duration) { clock.Move(start.Add(after).Sub(clock.Now())) }
+		for n, at := range c.at {
+			if held != nil && at > c.worked {
+				to(c.worked)
+				finish(t, s, held)
+				held = nil
+			}
+			to(at)
+			record(t, s, fmt.Sprint(lane, n), quiet(lane, fmt.Sprint(n)))
+		}
+		if held != nil {
+			to(c.worked)
+			finish(t, s, held)
+		}
+		dueAt(t, s, clock, lane, start.Add(c.want))
 	}
-	record(t, s, "1", quiet("q", "a"))
-	wants(10 * time.Second)
-	clock.Move(6 * time.Second)
-	record(t, s, "2", quiet("q", "b"))
-	wants(16 * time.Second)
-	clock.Move(8 * time.Second)
-	record(t, s, "3", quiet("q", "c"))
-	wants(24 * time.Second)
-	clock.Move(8 * time.Second)
-	record(t, s, "4", quiet("q", "d"))
-	wants(25 * time.Second) // the cap of the first
-	clock.Move(3*time.Second - time.Millisecond)
-	claimNone(t, s, "before its time")
-	clock.Move(time.Millisecond)
-	l := claimOne(t, s, "q")
-	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, kinds(l.Jobs)); diff != "" {
-		t.Fatal(diff)
-	}
-
-	// What comes while the lane is worked opens a window of its own.
-	start = clock.Now()
-	record(t, s, "5", quiet("q", "e"))
-	clock.Move(4 * time.Second)
-	record(t, s, "6", quiet("q", "f"))
-	finish(t, s, l)
-	wants(14 * time.Second)
-	clock.Move(7 * time.Second)
-	record(t, s, "7", quiet("q", "g"))
-	wants(21 * time.Second)
-	clock.Move(9 * time.Second)
-	record(t, s, "8", quiet("q", "h"))
-	wants(25 * time.Second)
 
 	// Two jobs of one group count as two.
-	start = clock.Now()
+	start := clock.Now()
 	record(t, s, "9", store.LaneJob{Lane: "two", Kind: "a", Delay: time.Second, Cap: 4 * time.Second}, store.LaneJob{Lane: "two", Kind: "b", Delay: 6 * time.Second, Cap: 60 * time.Second})
-	wants(4 * time.Second)
+	dueAt(t, s, clock, "two", start.Add(4*time.Second))
+}
+
+// dueAt lets time pass until just before a lane is due, and then until it is. On the way
+// NextDue is never too late, and once it was too early it tells the moment itself.
+func dueAt(t *testing.T, s *store.Store, clock *Clock, lane string, want time.Time) {
+	t.Helper()
+	for {
+		due := nextDue(t, s)
+		if due.After(want) {
+			t.Fatalf("%s: next due %v late", lane, due.Sub(want))
+		}
+		if due.Equal(want) {
+			break
+		}
+		clock.Move(max(due.Sub(clock.Now()), 0))
+		claimNone(t, s, "before its time")
+		if !nextDue(t, s).After(clock.Now()) {
+			t.Fatalf("%s: still due at %v, and not claimed", lane, due)
+		}
+	}
+	clock.Move(want.Sub(clock.Now()) - time.Millisecond)
+	claimNone(t, s, "a moment before its time")
+	clock.Move(time.Millisecond)
+	finish(t, s, claimOne(t, s, lane))
 }
 
 // Ordinary lanes are due at once beside quiet ones; an ordinary job in a quiet lane
@@ -216,8 +239,12 @@ func testFence(t *testing.T, b Backend) {
 		t.Error("a late owner's function ran")
 	}
 	clock.Move(lease / 2)
-	ok(t, s.Extend(ctxOf(t), []*store.Lease{late}))
-	clock.Move(lease / 2)
+	if lost := must(s.Extend(ctxOf(t), []*store.Lease{late, owner}))(t); len(lost) != 1 || lost[0] != late {
+		t.Errorf("lost: %s", names(lost))
+	}
+	clock.Move(lease - time.Millisecond)
+	claimNone(t, s, "the owner extended")
+	clock.Move(time.Millisecond)
 	third := claimOne(t, s, "l") // the late owner extended nothing
 	finish(t, s, third)
 	for _, l := range []*store.Lease{late, owner, third} {
@@ -252,8 +279,10 @@ func testExtend(t *testing.T, b Backend) {
 	}
 	first := leases[0]
 	clock.Move(lease / 2)
-	ok(t, s.Extend(ctxOf(t), leases))
-	ok(t, s.Extend(ctxOf(t), nil))
+	if lost := must(s.Extend(ctxOf(t), leases))(t); len(lost) != 0 {
+		t.Errorf("lost: %s", names(lost))
+	}
+	must(s.Extend(ctxOf(t), nil))(t)
 	if leases[0] != first {
 		t.Error("the caller's slice was sorted")
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -560,5 +561,49 @@ func testNotes(t *testing.T, b Backend) {
 	}
 	if rest := must(s.Notes(ctx, all[2].ID, 10))(t); len(rest) != 2 {
 		t.Errorf("%+v", rest)
+	}
+}
+
+// The counts are those of the table, whatever was tried, also for the next process.
+func testDeliveryCounts(t *testing.T, b Backend) {
+	cfg := store.Config{Database: b.Fresh(t), Now: NewClock().Now}
+	s := openAt(t, cfg)
+	var wg sync.WaitGroup
+	for i := range 24 {
+		wg.Go(func() {
+			id := postern.DeliveryID(fmt.Sprint("d", i))
+			addDelivery(t, s, store.Delivery{ID: id, MessageID: string(id), Content: []byte{}})
+			do(t, s, func(tx *store.Tx) error { return tx.Attempt(id) })
+			if i%2 == 0 {
+				do(t, s, func(tx *store.Tx) error { _, err := tx.Advance(id, store.Delivered, tx.Now(), ""); return err })
+				do(t, s, func(tx *store.Tx) error { _, err := tx.Advance(id, store.Accepted, tx.Now(), ""); return err })
+			}
+			if i%3 == 0 {
+				// A transaction that fails counts for nothing.
+				err := s.Do(ctxOf(t), func(tx *store.Tx) error {
+					if _, err := tx.Advance(id, store.Failed, tx.Now(), ""); err != nil {
+						return err
+					}
+					return errors.New("no")
+				})
+				if err == nil {
+					t.Error("written")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	want := map[string]int64{"sending": 12, "delivered": 12}
+	for range 2 {
+		if diff := cmp.Diff(want, must(s.DeliveryCounts(ctxOf(t)))(t)); diff != "" {
+			t.Error(diff)
+		}
+		ok(t, s.Close())
+		s = openAt(t, cfg)
+	}
+	addDelivery(t, s, store.Delivery{ID: "more", MessageID: "more", Content: []byte{}})
+	want["queued"] = 1
+	if diff := cmp.Diff(want, must(s.DeliveryCounts(ctxOf(t)))(t)); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -19,6 +19,10 @@ type Backend struct {
 	Shared bool
 	// Queued tells how many writes wait in a store, so that a test can make a group.
 	Queued func(*store.Store) int
+	// LookAtClock, if any, has a store notice that its Config.Now was set.
+	LookAtClock func(context.Context, *store.Store) error
+	// Closing, if any, is called with a store before it is closed.
+	Closing func(*store.Store)
 }
 
 // Run runs the suite.
@@ -49,7 +53,9 @@ func Run(t *testing.T, b Backend) {
 		{"ContextEnds", testContextEnds},
 		{"Close", testClose},
 		{"Reopen", testReopen},
+		{"ClockSteps", testClockSteps},
 		{"WorkersOrder", testWorkersOrder},
+		{"WorkersLose", testWorkersLose},
 		{"WorkersPanic", testWorkersPanic},
 		{"WorkersKinds", testWorkersKinds},
 		{"WorkersHalfDone", testWorkersHalfDone},
@@ -58,6 +64,7 @@ func Run(t *testing.T, b Backend) {
 		{"Participants", testParticipants},
 		{"Deliveries", testDeliveries},
 		{"DeliveryOrder", testDeliveryOrder},
+		{"DeliveryCounts", testDeliveryCounts},
 		{"Mailed", testMailed},
 		{"Revisions", testRevisions},
 		{"Posts", testPosts},
@@ -107,7 +114,11 @@ func ctxOf(t testing.TB) context.Context {
 func open(t testing.TB, b Backend) (*store.Store, *Clock) {
 	t.Helper()
 	clock := NewClock()
-	return openAt(t, store.Config{Database: b.Fresh(t), Now: clock.Now, Lease: lease}), clock
+	s := openAt(t, store.Config{Database: b.Fresh(t), Now: clock.Now, Lease: lease})
+	if b.Closing != nil {
+		t.Cleanup(func() { b.Closing(s) })
+	}
+	return s, clock
 }
 
 func openAt(t testing.TB, cfg store.Config) *store.Store {

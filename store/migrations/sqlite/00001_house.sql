@@ -3,40 +3,51 @@
 
 -- What arrived, as it was recorded.
 CREATE TABLE events (
-  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  id          INTEGER PRIMARY KEY,
   source      TEXT NOT NULL,
   dedup       TEXT,              -- tells repeats apart; NULL = every arrival is new
   digest      BLOB,              -- of the content: the same dedup with another digest is refused
   received_at INTEGER NOT NULL,
+  content_ref TEXT NOT NULL DEFAULT '', -- the blob that holds a mail's raw bytes
   body        BLOB NOT NULL,     -- as received, or the envelope of a mail
-  content     BLOB,              -- a mail's raw bytes while they are few
-  content_ref TEXT NOT NULL DEFAULT ''  -- else the blob that holds them
+  content     BLOB               -- a mail's raw bytes while they are few
 );
 CREATE UNIQUE INDEX events_dedup ON events (dedup) WHERE dedup IS NOT NULL;
 
--- A lane is a row while it has open jobs. A lease is a due time in the future.
+-- The highest ids there ever were: none is used twice.
+CREATE TABLE sequences (
+  one   INTEGER PRIMARY KEY CHECK (one = 1),
+  event INTEGER NOT NULL,
+  job   INTEGER NOT NULL
+);
+INSERT INTO sequences (one, event, job) VALUES (1, 0, 0);
+
+-- A lane is a row while it has open jobs. A lease is a due time in the future. While a
+-- quiet window is open (due_at < cap_at) due_at may be too early: whoever finds the lane
+-- due asks its jobs, and moves it.
 CREATE TABLE lanes (
-  lane   TEXT PRIMARY KEY,
+  number INTEGER PRIMARY KEY,
+  lane   TEXT NOT NULL UNIQUE,
   due_at INTEGER NOT NULL,
   cap_at INTEGER NOT NULL,       -- due_at never moves beyond
   fence  INTEGER NOT NULL DEFAULT 0, -- 0 = nobody's; else the owner's token
   poked  TEXT NOT NULL DEFAULT ''   -- kind of job that was poked while the lane was worked
-) WITHOUT ROWID;
+);
 CREATE INDEX lanes_due ON lanes (due_at);
 
--- Open jobs. Inside a lane they are handled by id.
+-- Open jobs, lane by lane. Inside a lane they are handled by id.
 CREATE TABLE jobs (
-  id       INTEGER PRIMARY KEY AUTOINCREMENT,
-  lane     TEXT NOT NULL,
+  lane     INTEGER NOT NULL,     -- its number
+  id       INTEGER NOT NULL,
   kind     TEXT NOT NULL,
   event_id INTEGER NOT NULL DEFAULT 0,
   args     BLOB,
   attempts INTEGER NOT NULL DEFAULT 0,
   due_at   INTEGER NOT NULL,
   cap_at   INTEGER NOT NULL,
-  added_at INTEGER NOT NULL
-);
-CREATE INDEX jobs_lane ON jobs (lane, id);
+  added_at INTEGER NOT NULL,
+  PRIMARY KEY (lane, id)
+) WITHOUT ROWID;
 
 -- Jobs that were given up, for an operator to look at and replay.
 CREATE TABLE dead_jobs (
@@ -93,7 +104,6 @@ CREATE TABLE deliveries (
   message_id     TEXT NOT NULL,      -- minted and stored before the call
   provider_id    TEXT NOT NULL DEFAULT '',
   recipient      TEXT NOT NULL,
-  content        BLOB NOT NULL,      -- what was sent (JSON), files by reference
   newest_at      INTEGER NOT NULL,   -- creation of the newest chat message it carries
   created_at     INTEGER NOT NULL,
   attempted_at   INTEGER NOT NULL DEFAULT 0,
@@ -102,10 +112,33 @@ CREATE TABLE deliveries (
   opened_at      INTEGER NOT NULL DEFAULT 0,
   answered_at    INTEGER NOT NULL DEFAULT 0,
   failed_at      INTEGER NOT NULL DEFAULT 0,
-  detail         TEXT NOT NULL DEFAULT ''
+  detail         TEXT NOT NULL DEFAULT '',
+  content        BLOB NOT NULL       -- what was sent (JSON), files by reference; last, so that the rest is read without it
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_participant ON deliveries (participant_id, newest_at);
+
+-- How many deliveries are in which state. The triggers keep it right whatever is written.
+CREATE TABLE delivery_counts (
+  state INTEGER PRIMARY KEY,
+  n     INTEGER NOT NULL
+);
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_added AFTER INSERT ON deliveries BEGIN
+  INSERT INTO delivery_counts (state, n) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_moved AFTER UPDATE OF state ON deliveries WHEN OLD.state <> NEW.state BEGIN
+  UPDATE delivery_counts SET n = n - 1 WHERE state = OLD.state;
+  INSERT INTO delivery_counts (state, n) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_removed AFTER DELETE ON deliveries BEGIN
+  UPDATE delivery_counts SET n = n - 1 WHERE state = OLD.state;
+END;
+-- +goose StatementEnd
 
 -- Which chat message went to whom in which mail: once, ever.
 CREATE TABLE mailed (
@@ -185,7 +218,57 @@ CREATE TABLE notes (
 CREATE INDEX notes_ref ON notes (ref);
 CREATE INDEX notes_ref2 ON notes (ref2) WHERE ref2 <> '';
 
+-- How far a channel is known to be heard of, and when it is to be looked through.
+CREATE TABLE watches (
+  platform  TEXT NOT NULL,
+  channel   TEXT NOT NULL,
+  upto      INTEGER NOT NULL DEFAULT 0,  -- creation of the newest message up to which all were heard
+  active_at INTEGER NOT NULL DEFAULT 0,
+  check_at  INTEGER NOT NULL DEFAULT 0,  -- 0 = not before something happens there
+  PRIMARY KEY (platform, channel)
+) WITHOUT ROWID;
+CREATE INDEX watches_due ON watches (check_at) WHERE check_at > 0;
+
+-- What is done again and again, by whichever process is first.
+CREATE TABLE rounds (
+  name   TEXT PRIMARY KEY,
+  due_at INTEGER NOT NULL,
+  upto   INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- When the provider is to be asked what became of a mail that it has (state 3: accepted).
+ALTER TABLE deliveries ADD COLUMN ask_at INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX deliveries_ask ON deliveries (ask_at) WHERE state = 3 AND ask_at > 0;
+
+-- This database's own name, by which it knows its blobs.
+CREATE TABLE house (
+  id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+INSERT INTO house (id) VALUES (lower(hex(randomblob(16))));
+
+-- Which delivery needs which blob.
+CREATE TABLE blob_uses (
+  ref         TEXT PRIMARY KEY,
+  delivery_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX blob_uses_delivery ON blob_uses (delivery_id);
+
+-- What one of all processes does from time to time.
+CREATE TABLE duties (
+  name    TEXT PRIMARY KEY,
+  owner   TEXT NOT NULL,
+  until   INTEGER NOT NULL,       -- the owner's lease
+  done_at INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- What retention and the search for orphaned blobs look for.
+CREATE INDEX events_mail ON events (id) WHERE content IS NOT NULL OR content_ref <> '';
+CREATE INDEX events_ref ON events (content_ref) WHERE content_ref <> '';
+CREATE INDEX deliveries_created ON deliveries (created_at);
+CREATE INDEX posts_created ON posts (created_at);
+
 -- +goose Down
+DROP TABLE rounds; DROP TABLE watches; DROP TABLE duties; DROP TABLE blob_uses; DROP TABLE house;
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
-DROP TABLE deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
-DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;
+DROP TABLE deliveries; DROP TABLE delivery_counts; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
+DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE sequences; DROP TABLE events;

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// keeper runs the sandbox's gateway as a process of its own, so that it can be killed in
+// child runs the sandbox's gateway as a process of its own, so that it can be killed in
 // earnest, and starts it again afterwards.
-type keeper struct {
+type child struct {
 	url     string
 	environ []string
 	stderr  io.Writer
@@ -35,12 +35,12 @@ const (
 	stopsWithin  = 15 * time.Second
 )
 
-func newKeeper(addr string, environ []string, stderr io.Writer) *keeper {
-	return &keeper{url: "http://" + addr, environ: environ, stderr: stderr, ready: make(chan struct{})}
+func newChild(addr string, environ []string, stderr io.Writer) *child {
+	return &child{url: "http://" + addr, environ: environ, stderr: stderr, ready: make(chan struct{})}
 }
 
 // run keeps the gateway running until ctx ends. It fails if the gateway ends by itself.
-func (k *keeper) run(ctx context.Context) error {
+func (k *child) run(ctx context.Context) error {
 	for first := true; ; first = false {
 		err := k.once(ctx, first)
 		if err != nil || ctx.Err() != nil {
@@ -55,7 +55,7 @@ func (k *keeper) run(ctx context.Context) error {
 }
 
 // once runs it once. No error: it was killed, or asked to stop.
-func (k *keeper) once(ctx context.Context, first bool) error {
+func (k *child) once(ctx context.Context, first bool) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (k *keeper) once(ctx context.Context, first bool) error {
 }
 
 // verdict says whether an end of the gateway is one that somebody wanted.
-func (k *keeper) verdict(ctx context.Context, err error) error {
+func (k *child) verdict(ctx context.Context, err error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.killed || ctx.Err() != nil { // Ctrl-C reaches it as well as us
@@ -107,7 +107,7 @@ func (k *keeper) verdict(ctx context.Context, err error) error {
 }
 
 // awaitReady returns when the gateway answers. If it exits before, that is put back.
-func (k *keeper) awaitReady(ctx context.Context, exited chan error) error {
+func (k *child) awaitReady(ctx context.Context, exited chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, startsWithin)
 	defer cancel()
 	for {
@@ -137,7 +137,7 @@ func (k *keeper) awaitReady(ctx context.Context, exited chan error) error {
 }
 
 // kill is kill -9. The gateway is started again after a while.
-func (k *keeper) kill() error {
+func (k *child) kill() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.child == nil || k.killed {

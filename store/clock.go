@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// clock tells the time that lanes are due by. It goes on evenly, whatever is done to the
+// machine's clock: every due time and every lease is compared with it alone.
+//
+// On SQLite it is the machine's clock as it was, until a step of that is noticed; then
+// the clock steps too, and all that waits steps with it (stepClock). On PostgreSQL it is
+// the database's clock, so that replicas whose clocks differ agree on leases.
+type clock struct {
+	elapsed func() time.Duration
+	base    atomic.Int64 // ns since 1970 at an elapsed of 0
+	step    sync.Mutex   // held while the clock is looked after
+}
+
+const (
+	clockEvery = time.Second // how often the machine's clock is looked at
+	// maxDrift is how far we may be from the machine's clock before that counts as a step.
+	maxDrift = 2 * time.Second
+	// measureEvery is how often the database's clock is looked at.
+	measureEvery = 30 * time.Second
+)
+
+func (c *clock) now() int64 { return (c.base.Load() + int64(c.elapsed())) / int64(time.Millisecond) }
+
+// startClock sets the clock. steady tells that Now is the only clock there is, as in
+// most tests: then it cannot step.
+func (s *Store) startClock() (steady bool) {
+	now := s.cfg.Now
+	if now == nil {
+		s.cfg.Now = time.Now
+	}
+	start := s.cfg.Now()
+	s.clock.base.Store(start.UnixNano())
+	s.clock.elapsed = s.cfg.Elapsed
+	switch {
+	case s.cfg.Elapsed != nil:
+		s.clock.base.Add(-int64(s.cfg.Elapsed()))
+	case now == nil:
+		s.clock.elapsed = func() time.Duration { return time.Since(start) }
+	default:
+		s.clock.elapsed = func() time.Duration { return now().Sub(start) }
+		return true
+	}
+	return false
+}
+
+// watch looks after something until the store is closed.
+func (s *Store) watch(every time.Duration, look func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for sleep(ctx, every) {
+			if err := look(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Warn("what is looked after beside failed", "error", err)
+			}
+		}
+	}()
+	s.stops = append(s.stops, func() { cancel(); <-done })
+}
+
+// checkClock follows a step of the machine's clock.
+func (s *Store) checkClock(ctx context.Context) error {
+	s.clock.step.Lock()
+	defer s.clock.step.Unlock()
+	by := s.cfg.Now().Sub(time.Unix(0, s.clock.base.Load()+int64(s.clock.elapsed()))).Truncate(time.Millisecond)
+	if by.Abs() <= maxDrift {
+		return nil
+	}
+	s.cfg.Logger.Warn("the machine's clock was set; all that waits moves with it", "by", by)
+	// Last of its group, like a claim: what the group wrote is by the old time, and what
+	// follows must be by the new.
+	return s.writer("").submit(ctx, &op{claims: true, fn: func(tx *Tx) error {
+		if err := tx.shift(by); err != nil {
+			return err
+		}
+		tx.now += by.Milliseconds()
+		tx.committed(func() { s.clock.base.Add(int64(by)); s.signal() })
+		return nil
+	}})
+}
+
+// shift moves whatever lanes and jobs wait for.
+func (tx *Tx) shift(by time.Duration) error {
+	d := by.Milliseconds()
+	if _, err := tx.exec(`UPDATE lanes SET due_at = due_at + ?, cap_at = cap_at + ?`, d, d); err != nil {
+		return err
+	}
+	_, err := tx.exec(`UPDATE jobs SET due_at = due_at + ?, cap_at = cap_at + ?, added_at = added_at + ?`, d, d, d)
+	return err
+}
+
+// measureClock sets the clock by the database's. The answer is taken for the middle of
+// the time that it took.
+func (s *Store) measureClock(ctx context.Context) error {
+	s.clock.step.Lock()
+	defer s.clock.step.Unlock()
+	best, base := time.Duration(math.MaxInt64), int64(0)
+	for range 3 {
+		var micros int64
+		before := s.clock.elapsed()
+		err := s.db.QueryRowContext(ctx, `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&micros)
+		if err != nil {
+			return fault("store.clock", err)
+		}
+		if took := s.clock.elapsed() - before; took < best {
+			best, base = took, micros*1000-int64(before+took/2)
+		}
+	}
+	by := time.Duration(base - s.clock.base.Load())
+	if by.Abs() <= best { // we know no better
+		return nil
+	}
+	if by.Abs() > maxDrift {
+		s.cfg.Logger.Info("this machine's clock differs from the database's, which counts", "by", -by)
+	}
+	s.clock.base.Store(base)
+	return nil
+}
