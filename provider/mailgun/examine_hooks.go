@@ -107,7 +107,7 @@ func (x *Examiner) routes(ctx context.Context) ([]examRoute, error) {
 		Items []examRoute `json:"items"`
 	}
 	if a.status != http.StatusOK || json.Unmarshal(a.body, &list) != nil {
-		return nil, fmt.Errorf("Mailgun does not list its routes: %s", a.why()) //nolint:staticcheck // a name
+		return nil, fmt.Errorf("the routes are not told by Mailgun: %s", a.why())
 	}
 	slices.SortStableFunc(list.Items, func(a, b examRoute) int { return a.Priority - b.Priority })
 	return list.Items, nil
@@ -160,7 +160,7 @@ func (x *Examiner) hookURLs(ctx context.Context) (map[string][]string, error) {
 		} `json:"webhooks"`
 	}
 	if a.status != http.StatusOK || json.Unmarshal(a.body, &list) != nil {
-		return nil, fmt.Errorf("Mailgun does not list its webhooks: %s", a.why()) //nolint:staticcheck // a name
+		return nil, fmt.Errorf("the webhooks are not told by Mailgun: %s", a.why())
 	}
 	have := map[string][]string{}
 	for event, w := range list.Webhooks {
@@ -235,7 +235,7 @@ func (x *Examiner) suppressions(ctx context.Context, list string) (addresses []s
 		} `json:"items"`
 	}
 	if a.status != http.StatusOK || json.Unmarshal(a.body, &page) != nil {
-		return nil, false, fmt.Errorf("Mailgun does not list its %s: %s", list, a.why()) //nolint:staticcheck // a name
+		return nil, false, fmt.Errorf("the %s are not told by Mailgun: %s", list, a.why())
 	}
 	for _, i := range page.Items {
 		addresses = append(addresses, i.Address)
