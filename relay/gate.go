@@ -2,8 +2,9 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
-	"math/rand/v2"
+	"math/big"
 	"sync"
 	"time"
 
@@ -69,7 +70,10 @@ func (g *gate) wait() time.Duration {
 }
 
 // spread lengthens a wait by up to a quarter, so that what waits does not come at once.
-func spread(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d)/4+1)) }
+func spread(d time.Duration) time.Duration {
+	n, _ := rand.Int(rand.Reader, big.NewInt(int64(d)/4+1)) // its reader never fails
+	return d + time.Duration(n.Int64())
+}
 
 // enter asks for a call to be let through; it never blocks.
 func (g *gate) enter() error {
