@@ -81,7 +81,7 @@ func newHouse(t testing.TB, set ...func(*Config)) *house {
 	if err := os.WriteFile(file, empty(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), store.Config{Database: "sqlite:" + file, Now: now})
+	s, err := store.Open(t.Context(), store.Config{Database: "sqlite:" + file, Now: now, Discarded: Discarded})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,23 @@ func (r *Rules) Discard(ctx context.Context, id int64) (bool, error) {
 	})
 }
 
+// Discarded is the store's Config.Discarded: an e-mail whose job is forgotten is not sent
+// any more, so nothing waits for it: neither later mails' marks nor its own removal.
+func Discarded(tx *store.Tx, j store.LaneJob) error {
+	a, err := decode(store.Job{Args: j.Args})
+	if err != nil || j.Kind != jobSend {
+		return nil // what cannot be read cannot be done either
+	}
+	d, ok, err := tx.Delivery(a.Delivery)
+	if err != nil || !ok || d.State >= store.Accepted {
+		return err
+	}
+	if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), "discarded"); err != nil {
+		return err
+	}
+	return tx.Add(receiptJob(d.Participant))
+}
+
 // Raw gives a recorded mail's bytes, as it came; false if there is none.
 func (r *Rules) Raw(ctx context.Context, event int64) ([]byte, bool, error) {
 	e, ok, err := r.Store.Event(ctx, event)

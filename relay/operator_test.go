@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
@@ -44,6 +45,43 @@ func TestReleaseForNobody(t *testing.T) {
 		t.Errorf("%t, %v", ok, err)
 	}
 	h.wantSaid()
+}
+
+// A mail whose job was given up and is thrown away fails, and the next one's marks move;
+// one that the provider has meanwhile is left as it is.
+func TestDiscardedSend(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		accepted bool
+		want     store.DeliveryState
+	}{{"not sent", false, store.Failed}, {"heard of since", true, store.Accepted}} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := sends(t, failure(postern.Temporary))
+			d := h.only()
+			h.now = h.now.Add(time.Hour)
+			leases, err := h.Store.Claim(t.Context(), 1)
+			h.must(err)
+			h.must(h.Store.Finish(t.Context(), leases[0], func(tx *store.Tx) error { return tx.Bury(leases[0].Jobs[0], "no use") }))
+			if tt.accepted {
+				h.must(h.Store.Do(t.Context(), func(tx *store.Tx) error { _, err := tx.Advance(d.Delivery, store.Accepted, h.now, ""); return err }))
+			}
+			dead, err := h.Store.DeadJobs(t.Context(), jobSend, 0, 2)
+			h.must(err)
+			if len(dead) != 1 {
+				t.Fatalf("given up: %+v", dead)
+			}
+			if ok, err := h.Store.DiscardDead(t.Context(), dead[0].ID); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			h.settle()
+			h.wantState(d, tt.want)
+			m := h.mailed("The next")
+			h.tells(postern.MailDelivered, m)
+			if moved := len(h.chat.marks) > 0; moved == tt.accepted {
+				t.Errorf("marks of the next mail: %v", h.chat.marks)
+			}
+		})
+	}
 }
 
 func TestRaw(t *testing.T) {

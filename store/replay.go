@@ -45,9 +45,17 @@ func (s *Store) Replay(ctx context.Context, id int64) (bool, error) {
 	return s.revive(ctx, id, "replayed", func(tx *Tx, event int64, j LaneJob) error { return tx.AddFor(event, j) })
 }
 
-// DiscardDead forgets a job that was given up; false if there is no such job.
+// DiscardDead forgets a job that was given up, see Config.Discarded; false if there is no
+// such job.
 func (s *Store) DiscardDead(ctx context.Context, id int64) (bool, error) {
-	return s.revive(ctx, id, "discarded", func(*Tx, int64, LaneJob) error { return nil })
+	return s.revive(ctx, id, "discarded", func(tx *Tx, _ int64, j LaneJob) error { return s.discarded(tx, j) })
+}
+
+func (s *Store) discarded(tx *Tx, j LaneJob) error {
+	if s.cfg.Discarded == nil {
+		return nil
+	}
+	return s.cfg.Discarded(tx, j)
 }
 
 // revive takes a job from the dead ones; of two who try only one gets it.

@@ -163,6 +163,15 @@ func (p *purge) dead() error {
 			return err
 		}
 		err = byKey(p, "dead_jobs", ids, func(tx *Tx, places string, keys []any) (int64, error) {
+			jobs, err := all(tx, scanLaneJob, `SELECT lane, kind, args FROM dead_jobs WHERE id IN `+places, keys...)
+			for _, j := range jobs {
+				if err == nil {
+					err = p.s.discarded(tx, j)
+				}
+			}
+			if err != nil {
+				return 0, err
+			}
 			return tx.exec(`DELETE FROM dead_jobs WHERE id IN `+places, keys...)
 		})
 		if err != nil || len(ids) < purgeBatch {
@@ -170,6 +179,10 @@ func (p *purge) dead() error {
 		}
 	}
 	return nil
+}
+
+func scanLaneJob(r *sql.Rows) (j LaneJob, err error) {
+	return j, r.Scan(&j.Lane, &j.Kind, &j.Args)
 }
 
 func scanID(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) }

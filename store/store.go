@@ -29,6 +29,10 @@ type Config struct {
 	// Elapsed counts time evenly, whatever becomes of Now; nil = as the machine counts,
 	// or, if Now is given, as that goes.
 	Elapsed func() time.Duration
+	// Discarded is called in the transaction that forgets a job which was given up: thrown
+	// away by an operator, or past its time. What the job was about is not to wait for it
+	// any more. It may be called again if the transaction is. nil = nothing waits.
+	Discarded func(*Tx, LaneJob) error
 	// Logger hears of what is repaired or retried here; nil = silence.
 	Logger *slog.Logger
 }

@@ -40,7 +40,7 @@ type gateway struct {
 
 // openStore opens the memory, for serve and for the commands that only look.
 func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Config{Database: string(cfg.Database), MaxConnections: cfg.Server.DatabaseConnections, Logger: log})
+	s, err := store.Open(ctx, store.Config{Database: string(cfg.Database), MaxConnections: cfg.Server.DatabaseConnections, Discarded: relay.Discarded, Logger: log})
 	if err != nil {
 		return nil, fmt.Errorf("database (POSTERN_DATABASE) %v cannot be used: %w", cfg.Database, err)
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -31,6 +32,7 @@ func RunKeep(t *testing.T, b Backend) {
 		{"UsedBlobs", testUsedBlobs},
 		{"Replay", testReplay},
 		{"ReplayOrder", testReplayOrder},
+		{"Discarded", testDiscarded},
 		{"Duty", testDuty},
 		{"DutyLost", testDutyLost},
 		{"Rate", testRate},
@@ -332,6 +334,40 @@ func testPurgePosts(t *testing.T, b Backend) {
 	must(s.DiscardDead(ctx, must(s.DeadJobs(ctx, "", 0, 1))(t)[0].ID))(t)
 	do(t, s, func(tx *store.Tx) error { return tx.PostEnds("half1", store.Posted, "c", "") })
 	left("planned1")
+}
+
+// What a forgotten job was about hears of it, whoever forgets it, in the same write.
+func testDiscarded(t *testing.T, b Backend) {
+	clock := NewClock()
+	var heard []string
+	var fails error
+	s := openAt(t, store.Config{Database: b.Fresh(t), Now: clock.Now, Lease: lease, Discarded: func(tx *store.Tx, j store.LaneJob) error {
+		heard = append(heard, j.Lane+" "+j.Kind+" "+string(j.Args))
+		return fails
+	}})
+	ctx := ctxOf(t)
+	for _, lane := range []string{"a", "b", "c"} {
+		do(t, s, func(tx *store.Tx) error {
+			return tx.Add(store.LaneJob{Lane: lane, Kind: "x", Args: []byte("of " + lane)})
+		})
+		bury(t, s, claimOne(t, s, lane))
+	}
+	dead := must(s.DeadJobs(ctx, "", 0, 10))(t)
+	fails = errors.New("not now")
+	if _, err := s.DiscardDead(ctx, dead[0].ID); err == nil {
+		t.Error("forgotten although what it was about could not be told")
+	}
+	heard, fails = nil, nil
+	must(s.DiscardDead(ctx, dead[0].ID))(t)
+	must(s.Replay(ctx, dead[1].ID))(t)
+	clock.Move(31 * day)
+	purge(t, s, month())
+	if want := []string{"a x of a", "c x of c"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
+	}
+	if left := must(s.DeadJobs(ctx, "", 0, 10))(t); len(left) > 0 {
+		t.Errorf("left: %+v", left)
+	}
 }
 
 // What is known of a message stays while a job may be about it, given up or not.
