@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Duty runs do if it is this process's turn: when nobody else is at it, and every has
-// passed since it was last done. It tells whether do ran and succeeded. A process that
-// dies at it is replaced when its lease has run out; one that lost its lease is told by
-// do's context.
+// Duty is a round that takes longer than a transaction: it runs do if nobody else is at
+// it, and every has passed since it was last done. It tells whether do ran and succeeded.
+// A process that dies at it is replaced when its lease has run out; one that lost its
+// lease is told by do's context.
 func (s *Store) Duty(ctx context.Context, name string, every, lease time.Duration, do func(context.Context) error) (bool, error) {
 	owner, mine := rand.Text(), false
 	err := s.Do(ctx, func(tx *Tx) error {
-		n, err := tx.exec(`INSERT INTO duties (name, owner, until) VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE duties.until <= ? AND duties.done_at <= ?`,
-			name, owner, tx.now+lease.Milliseconds(), tx.now, tx.now-every.Milliseconds())
+		n, err := tx.exec(`INSERT INTO rounds (name, due_at, owner) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, due_at = excluded.due_at WHERE rounds.due_at <= ?`,
+			name, tx.now+lease.Milliseconds(), owner, tx.now)
 		mine = n > 0
 		return err
 	})
@@ -38,9 +38,11 @@ ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until 
 	// Also when we are being stopped: nobody should have to wait for the lease's end.
 	end, stop := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer stop()
-	failed := err != nil
+	if err != nil {
+		every = 0 // at once, by whoever looks next
+	}
 	ended := s.Do(end, func(tx *Tx) error {
-		_, err := tx.exec(`UPDATE duties SET until = 0, done_at = CASE WHEN ? THEN done_at ELSE ? END WHERE name = ? AND owner = ?`, failed, tx.now, name, owner)
+		_, err := tx.exec(`UPDATE rounds SET due_at = ?, owner = '' WHERE name = ? AND owner = ?`, tx.now+every.Milliseconds(), name, owner)
 		return err
 	})
 	if err == nil {
@@ -53,7 +55,7 @@ ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until 
 func (s *Store) onDuty(ctx context.Context, name, owner string, lease time.Duration) bool {
 	held := true
 	err := s.Do(ctx, func(tx *Tx) error {
-		n, err := tx.exec(`UPDATE duties SET until = ? WHERE name = ? AND owner = ?`, tx.now+lease.Milliseconds(), name, owner)
+		n, err := tx.exec(`UPDATE rounds SET due_at = ? WHERE name = ? AND owner = ?`, tx.now+lease.Milliseconds(), name, owner)
 		held = n > 0
 		return err
 	})

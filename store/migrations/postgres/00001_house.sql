@@ -230,11 +230,13 @@ CREATE TABLE watches (
 );
 CREATE INDEX watches_due ON watches (check_at) WHERE check_at > 0;
 
--- What is done again and again, by whichever process is first.
+-- What is done again and again, by whichever process is first. While it is at it, for a
+-- longer time, due_at is the end of its lease.
 CREATE TABLE rounds (
   name   TEXT PRIMARY KEY,
   due_at BIGINT NOT NULL,
-  upto   BIGINT NOT NULL DEFAULT 0
+  upto   BIGINT NOT NULL DEFAULT 0,
+  owner  TEXT NOT NULL DEFAULT ''
 );
 
 -- When the provider is to be asked what became of a mail that it has (state 3: accepted).
@@ -254,14 +256,6 @@ CREATE TABLE blob_uses (
 );
 CREATE INDEX blob_uses_delivery ON blob_uses (delivery_id);
 
--- What one of all processes does from time to time.
-CREATE TABLE duties (
-  name    TEXT PRIMARY KEY,
-  owner   TEXT NOT NULL,
-  until   BIGINT NOT NULL,       -- the owner's lease
-  done_at BIGINT NOT NULL DEFAULT 0
-);
-
 -- What retention and the search for orphaned blobs look for.
 CREATE INDEX events_mail ON events (id) WHERE content IS NOT NULL OR content_ref <> '';
 CREATE INDEX events_ref ON events (content_ref) WHERE content_ref <> '';
@@ -277,7 +271,7 @@ CREATE UNLOGGED TABLE limits (
 
 -- +goose Down
 DROP TABLE rounds; DROP TABLE watches;
-DROP TABLE limits; DROP TABLE duties; DROP TABLE blob_uses; DROP TABLE house;
+DROP TABLE limits; DROP TABLE blob_uses; DROP TABLE house;
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
 DROP TABLE deliveries; DROP TABLE delivery_counts; DROP FUNCTION count_deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;
