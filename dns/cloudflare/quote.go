@@ -2,31 +2,14 @@ package cloudflare
 
 import (
 	"strings"
+
+	"github.com/postern-chat/postern/internal/zonetext"
 )
 
-// maxString is the longest string of a TXT record (RFC 1035 section 3.3).
-const maxString = 255
-
-// quote gives a text as Cloudflare wants it: strings of at most 255 bytes in quotes.
+// quote gives a text as Cloudflare wants it: strings of at most 255 bytes in quotes, all
+// but quotes and backslashes as it is.
 func quote(text string) string {
-	var b strings.Builder
-	for {
-		n := min(len(text), maxString)
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteByte('"')
-		for i := range n {
-			if text[i] == '"' || text[i] == '\\' {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(text[i])
-		}
-		b.WriteByte('"')
-		if text = text[n:]; text == "" {
-			return b.String()
-		}
-	}
+	return zonetext.Quote(text, func(c byte) string { return string([]byte{c}) })
 }
 
 // unquote joins the strings of a content. One that does not begin with a quote is from a

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/zonetext"
 )
 
 // Page is how the page of a DNS host wants records entered. The zero value, names without
@@ -81,7 +82,7 @@ func (p Page) Entry(zone string, r postern.DNSRecord) Entry {
 		}
 	case "TXT":
 		if p.Quoted {
-			e.Value = quote(r.Value)
+			e.Value = zonetext.Quote(r.Value, zonetext.Decimal)
 		}
 	}
 	if e.Type == "MX" {
@@ -171,7 +172,7 @@ func BIND(rs []postern.DNSRecord) string {
 		kind, value := strings.ToUpper(r.Type), r.Value
 		switch kind {
 		case "TXT":
-			value = quote(value)
+			value = zonetext.Quote(value, zonetext.Decimal)
 		case "MX":
 			value = strconv.Itoa(r.Priority) + " " + dotted(value)
 		case "CNAME", "NS":
@@ -189,34 +190,4 @@ func dotted(s string) string {
 		return s
 	}
 	return s + "."
-}
-
-// maxString is the longest string of a TXT record (RFC 1035 section 3.3).
-const maxString = 255
-
-// quote gives a text as strings of at most 255 bytes, in quotes.
-func quote(text string) string {
-	var b strings.Builder
-	for {
-		n := min(len(text), maxString)
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteByte('"')
-		for _, c := range []byte(text[:n]) {
-			switch {
-			case c == '"' || c == '\\':
-				b.WriteByte('\\')
-				b.WriteByte(c)
-			case c < 0x20 || c > 0x7e:
-				fmt.Fprintf(&b, `\%03d`, c)
-			default:
-				b.WriteByte(c)
-			}
-		}
-		b.WriteByte('"')
-		if text = text[n:]; text == "" {
-			return b.String()
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/zonetext"
 )
 
 const op = "rfc2136"
@@ -254,7 +255,7 @@ func (h *Host) toRR(r postern.DNSRecord) (dns.RR, error) {
 	switch strings.ToUpper(r.Type) {
 	case "TXT":
 		head.Rrtype = dns.TypeTXT
-		return &dns.TXT{Hdr: head, Txt: split(r.Value)}, nil
+		return &dns.TXT{Hdr: head, Txt: zonetext.Strings(r.Value, zonetext.Decimal)}, nil
 	case "MX":
 		if r.Priority < 0 || r.Priority > 65535 {
 			return nil, postern.Errorf(postern.Invalid, op, "priority %d", r.Priority)
@@ -283,7 +284,7 @@ func fromRR(rr dns.RR) postern.DNSRecord {
 	}
 	switch rr := rr.(type) {
 	case *dns.TXT:
-		r.Value = join(rr.Txt)
+		r.Value = zonetext.Join(rr.Txt)
 	case *dns.MX:
 		r.Value, r.Priority = host(rr.Mx), int(rr.Preference)
 	case *dns.CNAME:

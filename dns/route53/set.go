@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/zonetext"
 )
 
 // recordSet is all values of one type at one name.
@@ -111,39 +112,12 @@ func undotted(s string) string {
 	return strings.TrimSuffix(s, ".")
 }
 
-// maxString is the longest string of a TXT record (RFC 1035 section 3.3).
-const maxString = 255
-
 // quote gives a text as Route 53 wants it: strings of at most 255 bytes in quotes, what is
 // not printable ASCII as an octal escape.
-func quote(text string) string {
-	var b strings.Builder
-	for {
-		n := min(len(text), maxString)
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteByte('"')
-		for _, c := range []byte(text[:n]) {
-			switch {
-			case c == '"' || c == '\\':
-				b.WriteByte('\\')
-				b.WriteByte(c)
-			case c < 0x20 || c > 0x7e:
-				b.WriteString(`\` + octal(c))
-			default:
-				b.WriteByte(c)
-			}
-		}
-		b.WriteByte('"')
-		if text = text[n:]; text == "" {
-			return b.String()
-		}
-	}
-}
+func quote(text string) string { return zonetext.Quote(text, octal) }
 
 func octal(c byte) string {
-	return string([]byte{'0' + c>>6, '0' + c>>3&7, '0' + c&7})
+	return string([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
 }
 
 // unquote joins the strings of a value.

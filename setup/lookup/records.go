@@ -3,12 +3,12 @@ package lookup
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/zonetext"
 )
 
 // maxAliases is the longest chain of CNAMEs that is followed.
@@ -32,9 +32,9 @@ func toRecord(rr dns.RR) postern.DNSRecord {
 	case *dns.PTR:
 		r.Value = plain(rr.Ptr)
 	case *dns.TXT:
-		r.Value = joined(rr.Txt)
+		r.Value = zonetext.Join(rr.Txt)
 	case *dns.SPF:
-		r.Value = joined(rr.Txt)
+		r.Value = zonetext.Join(rr.Txt)
 	default:
 		r.Value = strings.TrimPrefix(rr.String(), h.String())
 	}
@@ -47,32 +47,6 @@ func plain(name string) string {
 		return name
 	}
 	return strings.ToLower(strings.TrimSuffix(name, "."))
-}
-
-// joined makes one text of a TXT's strings (RFC 7208 section 3.3). The library keeps them
-// as they stand in zone files: \" and \DDD.
-func joined(parts []string) string {
-	s := strings.Join(parts, "")
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		if i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 10, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		i++
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // read turns a reply into an Answer. An authoritative server is believed about the name
