@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -405,10 +406,13 @@ func TestWrittenFile(t *testing.T) {
 }
 
 // TestGenerated holds docs/configuration.md to the struct; `make generate` writes it.
-func TestGenerated(t *testing.T) {
-	const path = "../../docs/configuration.md"
+func TestGenerated(t *testing.T) { generated(t, "../../docs/configuration.md", writeConfigDoc) }
+
+// generated holds a document to what write makes of the code, or writes it.
+func generated(t *testing.T, path string, write func(io.Writer) error) {
+	t.Helper()
 	var b bytes.Buffer
-	if err := writeConfigDoc(&b); err != nil {
+	if err := write(&b); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
@@ -421,7 +425,7 @@ func TestGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(have, b.Bytes()) {
-		t.Errorf("%s is not what the struct says; run: make generate", path)
+		t.Errorf("%s is not what the code says; run: make generate", path)
 	}
 }
 

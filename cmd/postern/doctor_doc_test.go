@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,25 +14,7 @@ import (
 )
 
 // TestGeneratedDoctor holds docs/doctor.md to the table; `make generate` writes it.
-func TestGeneratedDoctor(t *testing.T) {
-	const path = "../../docs/doctor.md"
-	var b bytes.Buffer
-	if err := doctor.WriteDoc(&b); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(have, b.Bytes()) {
-		t.Errorf("%s is not what the table says; run: make generate", path)
-	}
-}
+func TestGeneratedDoctor(t *testing.T) { generated(t, "../../docs/doctor.md", doctor.WriteDoc) }
 
 var codeForm = regexp.MustCompile(`^(CONFIG|CLOCK|DB|DISK|URL|MAILGUN|SENDBIRD|DNS|ROUND-TRIP)(-[A-Z0-9]+)*$`)
 
