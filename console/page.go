@@ -98,6 +98,9 @@ func (a *API) failed(w http.ResponseWriter, err error) {
 	http.Error(w, "try again later; the log says more", http.StatusServiceUnavailable)
 }
 
+// waitingPerPage is how many held mails, the longest held first, are shown at once.
+const waitingPerPage = 100
+
 // overview shows what waits for the operator, and what happened last.
 func (a *API) overview(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
@@ -106,7 +109,7 @@ func (a *API) overview(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, err)
 		return
 	}
-	waiting, err := a.waiting(ctx)
+	waiting, err := a.cfg.Store.WaitingMail(ctx, 0, waitingPerPage)
 	if err != nil {
 		a.failed(w, err)
 		return
@@ -122,23 +125,6 @@ func (a *API) overview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.show(w, http.StatusOK, "overview", map[string]any{"Backlog": backlog, "Held": waiting, "Dead": dead, "Notes": notes})
-}
-
-// waiting lists the held mails that nobody decided about yet.
-func (a *API) waiting(ctx context.Context) ([]store.Held, error) {
-	var out []store.Held
-	for after := int64(0); len(out) < 100; {
-		page, err := a.cfg.Store.HeldMail(ctx, after, 100)
-		if err != nil || len(page) == 0 {
-			return out, err
-		}
-		for _, h := range page {
-			if after = h.ID; h.State == store.HeldWaiting {
-				out = append(out, h)
-			}
-		}
-	}
-	return out, nil
 }
 
 func (a *API) explainPage(w http.ResponseWriter, r *http.Request) {

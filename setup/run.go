@@ -375,12 +375,13 @@ func (x *run) until(ctx context.Context, what string, look func(context.Context)
 			x.cfg.Talk.Progress("")
 			return true, nil
 		}
+		x.cfg.Talk.Progress(what + ": " + strings.Join(missing, "; "))
 		left := end.Sub(x.cfg.Now())
 		if left <= 0 {
+			x.cfg.Talk.Progress("")
 			x.out.Waiting = missing
 			return false, nil
 		}
-		x.cfg.Talk.Progress(what + ": " + strings.Join(missing, "; "))
 		if !sleep(ctx, min(left, max(pause, postern.RetryAfter(err)))) {
 			return false, ctx.Err()
 		}

@@ -20,7 +20,7 @@ import (
 //go:embed webhook.php
 var script []byte
 
-// ErrNone: there is no PHP here.
+// ErrNone says that there is no PHP here.
 var ErrNone = errors.New("no php-fpm with curl, or no nginx (bench/php/install)")
 
 // Server is a running nginx with php-fpm.

@@ -30,9 +30,12 @@ func (s *Server) newIMAP() *imapserver.Server {
 // user name, and any password is right. The mailbox has the folders INBOX, Sent,
 // Drafts, Junk and Trash; moving a mail to Junk is a complaint, as Spam is.
 func (s *Server) ServeIMAP(l net.Listener) error {
+	if !s.listens(l) {
+		return l.Close()
+	}
+	defer s.serving.Done()
 	err := s.imap.Serve(l)
 	if s.ctx.Err() != nil {
-		_ = l.Close() // if Close came before Serve, nobody else does it
 		return nil
 	}
 	return err

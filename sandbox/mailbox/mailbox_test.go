@@ -191,6 +191,30 @@ func serve(t *testing.T, s *mailbox.Server) string {
 	return l.Addr().String()
 }
 
+// TestServeAfterClose: whoever comes too late does not stay, and nothing is listened to.
+func TestServeAfterClose(t *testing.T) {
+	s, err := mailbox.New(mailbox.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, serve := range map[string]func(net.Listener) error{"SMTP": s.ServeSMTP, "IMAP": s.ServeIMAP} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := serve(l); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+			_ = c.Close()
+			t.Errorf("%s still listens", name)
+		}
+	}
+}
+
 func sendMail(t *testing.T, addr, from string, to []string, r io.Reader) error {
 	t.Helper()
 	c, err := smtp.Dial(addr)

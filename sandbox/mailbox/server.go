@@ -2,10 +2,10 @@ package mailbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,6 +93,9 @@ type Server struct {
 	changed chan struct{}
 	acting  int        // habits at work
 	idle    *sync.Cond // told when one ends
+
+	listeners []net.Listener
+	serving   sync.WaitGroup // ServeSMTP and ServeIMAP
 }
 
 type box struct {
@@ -153,14 +156,11 @@ func New(cfg Config) (*Server, error) {
 // Close ends the SMTP and IMAP servers and everything that runs, and removes the
 // mails.
 func (s *Server) Close() error {
-	s.stop()
-	_ = s.imap.Close() // its only error is of a listener that is closed already
-	err := s.smtp.Close()
-	if errors.Is(err, smtp.ErrServerClosed) {
-		err = nil
-	}
+	s.hangUp()
+	s.serving.Wait()
+	_, _ = s.imap.Close(), s.smtp.Close() // their only errors are of listeners that are closed already
 	s.Wait()
-	return errors.Join(err, s.spool.Close())
+	return s.spool.Close()
 }
 
 // Open makes a person's mailbox, or names it anew.

@@ -27,11 +27,39 @@ func (s *Server) newSMTP() *smtp.Server {
 // ServeSMTP takes mail on l until Close. Whatever is mailed to an address that
 // the Exchange hosts arrives there; all else in that person's mailbox.
 func (s *Server) ServeSMTP(l net.Listener) error {
+	if !s.listens(l) {
+		return l.Close()
+	}
+	defer s.serving.Done()
 	err := s.smtp.Serve(l)
 	if errors.Is(err, smtp.ErrServerClosed) || s.ctx.Err() != nil {
 		return nil
 	}
 	return err
+}
+
+// listens notes that l is served until Close; false if that was called already. The
+// libraries know of a listener only once they serve it, and the SMTP one does not look
+// whether it was closed before.
+func (s *Server) listens(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.listeners = append(s.listeners, l)
+	s.serving.Add(1)
+	return true
+}
+
+// hangUp closes the listeners; from here on there are no new ones.
+func (s *Server) hangUp() {
+	s.mu.Lock()
+	s.stop()
+	for _, l := range s.listeners {
+		_ = l.Close() // its only error is that it is closed already
+	}
+	s.mu.Unlock()
 }
 
 type discardLog struct{}

@@ -17,8 +17,8 @@ type SPFLimits struct {
 // as it is. existing "" makes a record that ends in ~all. If the tree already leads to
 // include the text comes back unchanged. Errors: Invalid if existing is no record;
 // Permanent with CauseTooLong if the result would be longer than it may; Permanent if it
-// would take more look-ups than receivers make, or be a permerror for another reason;
-// Temporary if that could not be found out.
+// would take, or takes already, more look-ups than receivers make, or be a permerror for
+// another reason; Temporary if that could not be found out.
 func MergeSPF(ctx context.Context, r Resolver, domain, existing, include string, limits SPFLimits) (string, error) {
 	if limits.MaxText == 0 {
 		limits.MaxText = 512
@@ -32,10 +32,13 @@ func MergeSPF(ctx context.Context, r Resolver, domain, existing, include string,
 	}
 	if existing != "" {
 		before := evaluate(ctx, r, domain, []string{existing}, nil)
-		if before.Outcome == SPFTempError {
+		switch {
+		case before.Outcome == SPFTempError:
 			return "", postern.Errorf(postern.Temporary, op, "SPF of %s: %s", domain, before.Detail)
-		}
-		if before.Includes(include) {
+		case !before.Includes(include):
+		case before.Outcome != SPFValid: // it is there and helps nobody
+			return "", postern.Errorf(postern.Permanent, op, "SPF of %s includes %s already and does not work: %s", domain, include, before.Detail)
+		default:
 			return existing, nil
 		}
 	}

@@ -200,6 +200,9 @@ func TestMergeSPF(t *testing.T) {
 		{"hello", "", postern.Invalid, 0},
 		{"v=spf1" + repeat(" a:h%d.test", 8) + " -all", "", postern.Permanent, 0},
 		{"v=spf1" + repeat(" a:h%d.test", 7) + " -all", "v=spf1" + repeat(" a:h%d.test", 7) + " include:provider.test -all", 0, 0},
+		{"v=spf1 include:provider.test" + repeat(" a:h%d.test", 7) + " -all", "v=spf1 include:provider.test" + repeat(" a:h%d.test", 7) + " -all", 0, 0},
+		{"v=spf1 include:provider.test" + repeat(" a:h%d.test", 8) + " -all", "", postern.Permanent, 0}, // there, and too many already
+		{"v=spf1 include:provider.test include:provider.test redirect=wide.test", "", postern.Permanent, 0},
 		{"v=spf1" + strings.Repeat(" ip4:192.0.2.1", 35) + " -all", "", postern.Permanent, postern.CauseTooLong},
 		{"v=spf1 include:nothing.test -all", "", postern.Permanent, 0},
 		{"v=spf1 include:gone.test -all", "", postern.Temporary, 0},

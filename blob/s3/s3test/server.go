@@ -296,9 +296,10 @@ func (s *Server) begin(w http.ResponseWriter) error {
 	s.uploads[id] = map[int]object{}
 	s.mu.Unlock()
 	return answer(w, struct {
-		XMLName          xml.Name `xml:"InitiateMultipartUploadResult"`
-		Bucket, UploadId string
-	}{Bucket: Bucket, UploadId: id})
+		XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
+		Bucket   string
+		UploadID string `xml:"UploadId"`
+	}{Bucket: Bucket, UploadID: id})
 }
 
 func (s *Server) part(w http.ResponseWriter, id, number string, body io.Reader) error {
