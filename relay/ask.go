@@ -45,7 +45,7 @@ func (r *Rules) nextAsk(d store.Delivery, now time.Time) time.Time {
 
 // roundOfAsks gives deliveries their jobs about which the provider is to be asked now.
 func (r *Rules) roundOfAsks(ctx context.Context) error {
-	if due, ok, err := r.Store.AskDue(ctx); err != nil || !ok || due.After(r.Now()) {
+	if due, ok, err := r.Store.AskDue(ctx); err != nil || !ok || due.After(r.Store.Now()) {
 		return err
 	}
 	return r.round(ctx, askRound, roundTime, 0, func(tx *store.Tx) error {

@@ -189,7 +189,7 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 	id := postern.DeliveryID(seal.NewID(r.Now()))
 	d := store.Delivery{
 		ID: id, State: store.Sending, MessageID: string(id) + "@" + r.Domain, Recipient: t.person.Email,
-		NewestAt: t.messages[len(t.messages)-1].CreatedAt.UnixMilli(), AttemptedAt: r.Now(),
+		NewestAt: t.messages[len(t.messages)-1].CreatedAt.UnixMilli(), AttemptedAt: r.Store.Now(),
 	}
 	mailed := make([]store.Mailed, len(t.messages))
 	notes := slices.Clone(t.dropped)

@@ -304,7 +304,7 @@ func (b *poster) search(ctx context.Context, p store.Post) (final func(*store.Tx
 	if blind {
 		patient = blindTime
 	}
-	if wait := patient - b.r.Now().Sub(p.AttemptedAt); wait > 0 {
+	if wait := patient - b.r.Store.Now().Sub(p.AttemptedAt); wait > 0 {
 		return func(tx *store.Tx) error { return tx.Again(b.j, tx.Now().Add(wait)) }, false, nil
 	}
 	if !blind {

@@ -144,7 +144,7 @@ func (r *Rules) Rounds(ctx context.Context) error {
 // round runs fn in a transaction if a round is due and nobody else took it.
 func (r *Rules) round(ctx context.Context, name string, every time.Duration, first int64, fn func(*store.Tx) error) error {
 	known, ok, err := r.Store.FindRound(ctx, name)
-	if err != nil || ok && known.DueAt.After(r.Now()) {
+	if err != nil || ok && known.DueAt.After(r.Store.Now()) {
 		return err
 	}
 	return r.Store.Do(ctx, func(tx *store.Tx) error {
@@ -177,7 +177,7 @@ func (r *Rules) roundOfSweeps(ctx context.Context) error {
 }
 
 func (r *Rules) roundOfChecks(ctx context.Context) error {
-	if due, ok, err := r.Store.WatchDue(ctx); err != nil || !ok || due.After(r.Now()) {
+	if due, ok, err := r.Store.WatchDue(ctx); err != nil || !ok || due.After(r.Store.Now()) {
 		return err
 	}
 	return r.round(ctx, checkRound, roundTime, 0, func(tx *store.Tx) error {

@@ -235,7 +235,7 @@ func (r *Rules) nextLook(since time.Duration) time.Duration {
 // resolve finds out whether an uncertain call succeeded, and repeats it only after a
 // clean miss, with the same Message-ID.
 func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
-	since := r.Now().Sub(d.AttemptedAt)
+	since := r.Store.Now().Sub(d.AttemptedAt)
 	found, certain, err := r.look(ctx, d)
 	if err != nil {
 		r.Logger.Warn("the provider could not be asked about an uncertain e-mail", "delivery", d.ID, "error", err)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,11 @@ const (
 )
 
 func (c *clock) now() int64 { return (c.base.Load() + int64(c.elapsed())) / int64(time.Millisecond) }
+
+// Now is the time by which lanes are due and leases end: on PostgreSQL the database's,
+// whatever this machine's clock says. What is compared with a moment that was written
+// down, perhaps by another replica, is compared with this.
+func (s *Store) Now() time.Time { return at(s.now()) }
 
 // startClock sets the clock. steady tells that Now is the only clock there is, as in
 // most tests: then it cannot step.
@@ -88,14 +94,25 @@ func (s *Store) checkClock(ctx context.Context) error {
 	}})
 }
 
-// shift moves whatever lanes and jobs wait for.
+// shift moves whatever is waited for.
 func (tx *Tx) shift(by time.Duration) error {
 	d := by.Milliseconds()
 	if _, err := tx.exec(`UPDATE lanes SET due_at = due_at + ?, cap_at = cap_at + ?`, d, d); err != nil {
 		return err
 	}
-	_, err := tx.exec(`UPDATE jobs SET due_at = due_at + ?, cap_at = cap_at + ?, added_at = added_at + ?`, d, d, d)
-	return err
+	for _, query := range []string{
+		`UPDATE jobs SET due_at = due_at + ?, cap_at = cap_at + ?, added_at = added_at + ?`,
+		`UPDATE rounds SET due_at = due_at + ? WHERE due_at > 0`,
+		`UPDATE watches SET check_at = check_at + ? WHERE check_at > 0`,
+		`UPDATE duties SET until = until + ?, done_at = done_at + ?`,
+		`UPDATE deliveries SET ask_at = ask_at + ? WHERE state = 3 AND ask_at > 0`,
+	} {
+		args := []any{d, d, d}[:strings.Count(query, "?")]
+		if _, err := tx.exec(query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measureClock sets the clock by the database's. The answer is taken for the middle of

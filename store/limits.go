@@ -14,15 +14,17 @@ import (
 const leaseSpan = 100 * time.Millisecond
 
 // Limits keeps rates that all processes on one database share. A rate's turns are spaced
-// evenly; no two processes get the same turn, so that together they never go faster. The
-// processes' clocks are taken to agree, as they are for leases of lanes.
+// evenly; no two processes get the same turn, so that together they never go faster. Their
+// times are by the store's even clock, so machines' clocks may differ, and be set.
 //
 // On PostgreSQL a rate is one row, from which a process takes turns for up to 100 ms at
 // once, no more than calls are waiting. On SQLite, which has one process, it is memory.
 type Limits struct {
-	s    *Store
-	take func(ctx context.Context, name string, now, span int64) (start int64, err error)
-	stop func(ctx context.Context, name string, until int64) error
+	s      *Store
+	shared bool  // with other processes
+	began  int64 // what the clock was based on, ns
+	take   func(ctx context.Context, name string, now, span int64) (start int64, err error)
+	stop   func(ctx context.Context, name string, until int64) error
 
 	mu    sync.Mutex
 	rates map[string]*sharedRate
@@ -42,8 +44,8 @@ type sharedRate struct {
 
 // NewLimits makes the rates. One for a process will do, and it is safe for concurrent use.
 func (s *Store) NewLimits() *Limits {
-	l := &Limits{s: s, rates: map[string]*sharedRate{}}
-	if _, ok := s.dialect.(postgres); ok {
+	l := &Limits{s: s, rates: map[string]*sharedRate{}, began: s.clock.base.Load()}
+	if _, l.shared = s.dialect.(postgres); l.shared {
 		l.take, l.stop = s.takeTurns, s.stopTurns
 	} else {
 		m := &memoryRates{free: map[string]int64{}}
@@ -113,10 +115,19 @@ func (l *Limits) Hold(ctx context.Context, name string, until time.Time) error {
 	r.mu.Lock()
 	r.next, r.end = 0, 0
 	r.mu.Unlock()
-	return l.stop(ctx, name, until.UnixMicro())
+	return l.stop(ctx, name, l.now()+until.Sub(l.s.cfg.Now()).Microseconds())
 }
 
-func (l *Limits) now() int64 { return l.s.cfg.Now().UnixMicro() }
+// now is in microseconds. What is kept in memory does not follow a step of the clock.
+func (l *Limits) now() int64 {
+	now := int64(l.s.clock.elapsed())
+	if l.shared {
+		now += l.s.clock.base.Load()
+	} else {
+		now += l.began
+	}
+	return now / int64(time.Microsecond)
+}
 
 func (l *Limits) rate(name string) *sharedRate {
 	l.mu.Lock()

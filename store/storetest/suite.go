@@ -46,6 +46,7 @@ func Run(t *testing.T, b Backend) {
 		{"ReleaseSeesAdded", testReleaseSeesAdded},
 		{"JobVerbs", testJobVerbs},
 		{"Poke", testPoke},
+		{"Kinds", testKinds},
 		{"LongLane", testLongLane},
 		{"Model", testModel},
 		{"Neighbours", testNeighbours},
