@@ -189,7 +189,7 @@ func TestJudgeMarks(t *testing.T) {
 			w.books.marks = []marking{{"ch", "bea", tt.read, at(tt.mark), at(tt.mark + 1)}}
 			members := map[string]member{"bea": {Delivered: 30_000}}
 			w.judgeMarks(r, &channel{url: "ch"}, "bea", sayings("wim", one, two), members, box)
-			if r.wrong != tt.wrong || r.raced != tt.raced || r.unknown != tt.unknown || len(r.violations) != tt.wrong {
+			if r.wrong != tt.wrong || r.raced != tt.raced || r.unknown != tt.unknown || len(r.violations) != tt.wrong+tt.unknown {
 				t.Errorf("wrong %d, raced %d, unknown %d; %v", r.wrong, r.raced, r.unknown, r.violations)
 			}
 		})

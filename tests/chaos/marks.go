@@ -55,6 +55,7 @@ func (w *world) judgeMark(r *report, mark marking, user string, messages []*said
 			r.raced++
 		case w.books.unknownAt(m, mark.began):
 			r.unknown++
+			r.violate(m.ID.String(), "mark over unheard", fmt.Sprintf("at %s %s was marked as %s for %s before its webhook was accepted", mark.began.Format("15:04:05.000"), m.tok, markWord(mark), user))
 		default:
 			r.wrong++
 			r.violate(m.ID.String(), "wrong mark", fmt.Sprintf("at %s %s was marked as %s for %s, who did not have it", mark.began.Format("15:04:05.000"), m.tok, markWord(mark), user))
@@ -105,7 +106,7 @@ func (b *books) raced(mark marking, m *said, messages []*said, box *inbox) bool 
 }
 
 // unknownAt tells whether the gateway had not accepted a message's webhook yet: it
-// could not know of it but by asking for what it never heard of.
+// could know of it only by asking, which it has to before it moves a mark.
 func (b *books) unknownAt(m *said, when time.Time) bool {
 	a := b.acks["chat "+strings.TrimSpace(m.ID.String())]
 	return a == nil || a.taken.IsZero() || a.taken.After(when)
