@@ -16,7 +16,7 @@ func TestShort(t *testing.T) {
 	if err := build(t.Context(), binary); err != nil {
 		t.Fatal(err)
 	}
-	o := options{Seed: 7, Kills: 6, For: 6 * time.Second, Rate: 4, Delay: 200 * time.Millisecond, Unsure: 3 * time.Second, Channels: 4, Binary: binary}
+	o := options{Seed: 7, Kills: 6, For: 6 * time.Second, Rate: 4, Delay: 200 * time.Millisecond, Unsure: 3 * time.Second, Channels: 4, Drop: 0.05, Binary: binary}
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		o := o

@@ -36,6 +36,8 @@ type options struct {
 	Point    string  // only this kill point, such as "send unanswered"
 	Keep     string  // where to leave logs and database; "" = a folder that is removed after success
 	Binary   string  // of the gateway; "" = built here
+	Next     string  // of its next version; "" = built here
+	Build    string  // only build both, into this folder
 }
 
 func main() {
