@@ -51,7 +51,7 @@ func (w *world) judgeMark(r *report, mark marking, user string, messages []*said
 			continue
 		}
 		switch {
-		case w.books.raced(mark, m, messages, box):
+		case w.books.raced(mark, m):
 			r.raced++
 		case w.books.unknownAt(m, mark.began):
 			r.unknown++
@@ -65,7 +65,7 @@ func (w *world) judgeMark(r *report, mark marking, user string, messages []*said
 		return
 	}
 	if at := w.books.opened[address(user)][newest.MessageID]; at.IsZero() || at.After(mark.ended) {
-		if w.books.raced(mark, newestOf, messages, box) {
+		if w.books.raced(mark, newestOf) {
 			r.raced++
 			return
 		}
@@ -86,21 +86,17 @@ func markWord(m marking) string {
 const raceWindow = 6 * time.Second
 
 // raced tells whether the gateway may have asked for later messages just before this
-// one was written. It asks for what came after the newest message of a mail.
-func (b *books) raced(mark marking, m *said, messages []*said, box *inbox) bool {
+// one was written.
+func (b *books) raced(mark marking, m *said) bool {
 	for i := len(b.lists) - 1; i >= 0; i-- {
 		l := b.lists[i]
 		if mark.began.Sub(l.began) > raceWindow {
 			return false
 		}
-		if l.channel != mark.channel || l.began.After(mark.began) || l.began.UnixMilli() > m.Created {
+		if l.channel != mark.channel || l.began.After(mark.began) || l.began.UnixMilli() > m.Created || l.since > m.Created {
 			continue
 		}
-		for _, q := range messages {
-			if q.Created == l.since-1 && len(box.byToken[q.tok]) > 0 {
-				return true
-			}
-		}
+		return true
 	}
 	return false
 }
