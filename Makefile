@@ -101,8 +101,11 @@ browser: ## play the README's story in a real browser (Debian's chromium, playwr
 .PHONY: chaos
 chaos: ## kill the gateway again and again on both databases, and count what was lost (SEED=, KILLS=, FOR=)
 	@tools/packages
-	go run ./tests/chaos -database sqlite -seed $(SEED) -kills $(KILLS) -for $(FOR)
-	go run ./tests/chaos -database postgres -replicas 3 -seed $(SEED) -kills $(KILLS) -for $(FOR)
+	@mkdir -p bin/chaos
+	go run ./tests/chaos -build bin/chaos
+	go run ./tests/chaos -binary bin/chaos/postern -next bin/chaos/postern-next -upgrade -database sqlite -seed $(SEED) -kills $(KILLS) -for $(FOR)
+	go run ./tests/chaos -binary bin/chaos/postern -next bin/chaos/postern-next -upgrade -database postgres -replicas 3 -seed $(SEED) -kills $(KILLS) -for $(FOR)
+	go run ./tests/chaos -binary bin/chaos/postern -freeze -unsure 30s -database postgres -replicas 2 -seed $(SEED) -kills 10 -for 3m
 
 .PHONY: conformance
 conformance: ## run the vendors' own clients against the emulators (needs node and npm)

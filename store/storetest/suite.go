@@ -55,6 +55,7 @@ func Run(t *testing.T, b Backend) {
 		{"Close", testClose},
 		{"Reopen", testReopen},
 		{"ClockSteps", testClockSteps},
+		{"ClockStepsRounds", testClockStepsRounds},
 		{"WorkersOrder", testWorkersOrder},
 		{"WorkersLose", testWorkersLose},
 		{"WorkersPanic", testWorkersPanic},

@@ -77,6 +77,7 @@ func (w *world) judge(ctx context.Context) *report {
 		for _, u := range c.away {
 			box := boxes[u][c.n]
 			w.judgeMail(r, c, u, messages, box)
+			w.judgeChanges(r, c, u, messages, box)
 			w.judgeMarks(r, c, u, messages, members, box)
 		}
 		w.judgeReplies(r, c, messages)
@@ -152,12 +153,18 @@ func (w *world) channelState(ctx context.Context, c *channel) ([]*said, map[stri
 			members[m.ID] = m
 		}
 		for _, m := range ch.Messages {
-			if m.tok = token.FindString(m.Message + " " + m.File.Name); m.tok != "" {
+			if m.tok = token.FindString(m.Message + " " + m.File.Name); m.tok != "" && !w.books.deleted(m.tok) {
 				messages = append(messages, m)
 			}
 		}
 	}
 	return messages, members, nil
+}
+
+func (b *books) deleted(tok string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changes[tok].deleted
 }
 
 // judgeMail: each message of somebody else stands in exactly one mail, and in order.
@@ -293,7 +300,7 @@ func (w *world) count(r *report) {
 	r.marks = len(w.books.marks)
 	r.unaccepted = 0
 	for key, a := range w.books.acks {
-		if key != "" && a.taken.IsZero() {
+		if strings.HasPrefix(key, "chat ") && a.taken.IsZero() {
 			r.unaccepted++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -180,6 +181,10 @@ func (s *server) trouble(context.Context) {
 	}
 	bin, _, _ := strings.Cut(string(opts), " ")
 	s.w.infra.Store(time.Now().UnixMilli())
+	what := "database restarted"
+	if s.w.troubled++; s.w.troubled%2 == 0 && s.murder() {
+		what = "database killed"
+	}
 	cmd := exec.Command(filepath.Join(filepath.Dir(strings.Trim(bin, `"`)), "pg_ctl"), "-D", s.folder, "-m", "immediate", "-w", "-t", "60", "-l", filepath.Join(filepath.Dir(s.folder), "log"), "restart")
 	cmd.Dir = "/"
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
@@ -189,7 +194,28 @@ func (s *server) trouble(context.Context) {
 		s.w.logf("the database was not restarted: %v: %s", err, out)
 	}
 	s.w.infra.Store(time.Now().UnixMilli())
-	s.w.strikes.add("database restarted", 1)
+	s.w.strikes.add(what, 1)
+}
+
+// murder kills the server's first process with SIGKILL; the others end when they see it.
+// The restart that follows waits for them.
+func (s *server) murder() bool {
+	b, err := os.ReadFile(filepath.Join(s.folder, "postmaster.pid"))
+	if err != nil {
+		return false
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || pid <= 1 || syscall.Kill(pid, syscall.SIGKILL) != nil {
+		return false
+	}
+	for range 100 { // its shared memory is free when the last of them is gone
+		time.Sleep(50 * time.Millisecond)
+		if syscall.Kill(pid, 0) != nil {
+			break
+		}
+	}
+	return true
 }
 
 func (s *server) close() {

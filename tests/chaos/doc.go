@@ -13,7 +13,16 @@
 // The seed repeats what is put in, which faults strike when, and when which process is
 // to be killed. What meets what at that moment is up to the machine.
 //
-//   - plan.go: what is put in; faults.go: what spoils it; kill.go: when it is killed
-//   - world.go: the emulators; replica.go: the gateway; load.go: the people
+// Webhooks that the chat gave up or dropped are gone, and so are the e-mail provider's
+// events; only mails on their way to us are repeated, as Mailgun does for eight hours. A
+// message that is changed within its quiet window has to be mailed as changed.
+//
+// With -clock wall clocks are set by hours and back, and one replica's is five minutes off
+// all the time; with -upgrade a next version with one more migration is rolled out and
+// back. Both are made by building the gateway's own source with other files in place of
+// some (build.go); -freeze stops processes for longer than their leases.
+//
+//   - load.go, changes.go: what is put in; faults.go, clocks.go: what spoils it; kill.go: when it is killed
+//   - world.go: the emulators; build.go, replica.go: the gateway
 //   - check.go, marks.go: what has to hold; report.go: the table
 package main

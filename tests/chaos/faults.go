@@ -6,6 +6,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,12 @@ type fault struct {
 	name string
 	// begin begins it; what it gives ends it.
 	begin func(w *world) (end func())
+}
+
+// slow are those that take a minute or more to get over: the gateway waits that long for
+// an answer, or to hear of a mail.
+func slow(name string) bool {
+	return strings.HasSuffix(name, "hangs") || strings.HasPrefix(name, "events dropped") || name == "clock set"
 }
 
 const (
@@ -101,6 +108,17 @@ func faults() []fault {
 		mailFault("events late", some(mailgun.Fault{On: "post", Action: "delay", Seconds: 2})),
 		mailFault("events reordered", mailgun.Fault{On: "post", Action: "reorder", Event: "accepted"}),
 		mailFault("events dropped", mailgun.Fault{On: "post", Action: "drop", Chance: 0.3}),
+		chatFault("post made, hangs", with(post, func(f *sendbird.Fault) { f.Accept, f.Hang, f.Count = true, true, 2 })),
+		chatFault("post hangs", with(post, func(f *sendbird.Fault) { f.Hang, f.Count = true, 2 })),
+		chatFault("mark made, hangs", sendbird.Fault{Method: http.MethodPut, Path: messagesPath + "/*", Accept: true, Hang: true, Count: 2}),
+		chatFault("members hangs", sendbird.Fault{Path: "/v3/group_channels/*/members", Hang: true, Count: 2}),
+		chatFault("messages hangs", sendbird.Fault{Method: http.MethodGet, Path: messagesPath, Hang: true, Count: 2}),
+		chatFault("channels hangs", sendbird.Fault{Method: http.MethodGet, Path: "/v3/group_channels", Hang: true, Count: 2}),
+		mailFault("mail sent, hangs", mailgun.Fault{On: "send", Action: "hang-after-accept", Times: 2}),
+		mailFault("send hangs", mailgun.Fault{On: "send", Action: "hang", Times: 2}),
+		mailFault("find hangs", mailgun.Fault{On: "api", Action: "hang", Times: 2, Path: "/v3/" + domain + "/events"}),
+		{"429 storm", func(w *world) func() { w.storm.Store(1); return func() { w.storm.Store(0) } }},
+		{"clock set", func(w *world) func() { return w.clocks.set() }},
 		{"answers lost", func(w *world) func() { w.front.lose.Store(40); return func() { w.front.lose.Store(0) } }},
 	}
 }
@@ -110,6 +128,12 @@ func faults() []fault {
 func (w *world) spoil(ctx context.Context) {
 	rnd := rand.New(rand.NewPCG(uint64(w.opt.Seed), 2))
 	all := faults()
+	if !w.opt.Slow {
+		all = slices.DeleteFunc(all, func(f fault) bool { return slow(f.name) })
+	}
+	if !w.opt.Clock {
+		all = slices.DeleteFunc(all, func(f fault) bool { return f.name == "clock set" })
+	}
 	var order []int
 	for round := 0; ctx.Err() == nil; round++ {
 		if len(order) == 0 {
@@ -137,8 +161,8 @@ func (w *world) spoil(ctx context.Context) {
 	}
 }
 
-// watchBook follows the chat's book: it counts faults, and has webhooks that were given
-// up or dropped sent again after a while, as an operator would.
+// watchBook follows the chat's book: it counts faults, and webhooks that were given up or
+// dropped. Those are gone, as they are with Sendbird, unless it is to send them again.
 func (w *world) watchBook(ctx context.Context) {
 	after := int64(0)
 	for sleep(ctx, 100*time.Millisecond) {
@@ -172,6 +196,9 @@ func (w *world) entry(ctx context.Context, e sendbird.Entry) {
 	if strings.HasSuffix(e.Category, ":message_send") {
 		w.books.gaveUp[e.Webhook] = e.State
 	}
+	if !w.opt.Resend {
+		return
+	}
 	w.books.lost[e.Webhook] = true
 	w.wg.Go(func() {
 		if !sleep(ctx, 1500*time.Millisecond) {
@@ -184,7 +211,8 @@ func (w *world) entry(ctx context.Context, e sendbird.Entry) {
 	})
 }
 
-// resendMail sends the e-mail provider's posts again that were dropped or given up.
+// resendMail sends mails again that were dropped or given up on their way to the gateway:
+// Mailgun tries for eight hours. Its events are gone, unless they are to be sent again.
 func (w *world) resendMail() {
 	if time.Since(w.books.mailLooked) < time.Second {
 		return
@@ -197,6 +225,13 @@ func (w *world) resendMail() {
 		case "waiting":
 			waiting++
 		default:
+			if p.Kind != "inbound" && !w.opt.Resend {
+				if w.books.mailAgain[p.ID] == 0 {
+					w.books.mailAgain[p.ID] = 1
+					w.strikes.add("event gone for good", 1)
+				}
+				continue
+			}
 			waiting++
 			if n := len(p.Tries); w.books.mailAgain[p.ID] != n+1 {
 				w.books.mailAgain[p.ID] = n + 1 // one more try than there were

@@ -151,8 +151,16 @@ func messageKey(hook, contentType string, body []byte) string {
 				ID json.Number `json:"message_id"`
 			}
 		}
-		if json.Unmarshal(body, &e) == nil && strings.HasSuffix(e.Category, ":message_send") {
+		if json.Unmarshal(body, &e) != nil {
+			return ""
+		}
+		switch _, what, _ := strings.Cut(e.Category, ":"); what {
+		case "message_send":
 			return "chat " + e.Payload.ID.String()
+		case "message_update":
+			return "edit " + e.Payload.ID.String()
+		case "message_delete":
+			return "delete " + e.Payload.ID.String()
 		}
 	case "hook inbound":
 		if m := mailID.FindStringSubmatch(rawMail(contentType, body)); m != nil {

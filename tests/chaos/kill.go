@@ -28,7 +28,7 @@ func (p *point) String() string { return p.call + " " + p.moment }
 // pointNames are all named points: before and after each call of the gateway, and
 // around each webhook.
 func pointNames() (out []string) {
-	for _, call := range []string{"send", "find", "post", "upload", "mark delivered", "mark read", "members", "messages", "file", "hook chat", "hook inbound", "hook event"} {
+	for _, call := range []string{"send", "find", "post", "upload", "mark delivered", "mark read", "members", "messages", "message", "channel", "channels", "file", "hook chat", "hook inbound", "hook event"} {
 		for _, m := range []string{"before", "unanswered", "answered"} {
 			out = append(out, call+" "+m)
 		}

@@ -50,16 +50,23 @@ func (w *world) write(ctx context.Context, c *channel) error {
 			return nil
 		}
 		tok := fmt.Sprintf("m-%02d-%05d", c.n, n)
+		ch, after := w.draw(rnd)
 		var err error
+		var made struct {
+			ID jsonNumber `json:"message_id"`
+		}
 		if file {
 			err = w.upload(w.ctx, c, who, tok)
 		} else {
-			err = w.api(w.ctx, http.MethodPost, w.actsAs(who, c), map[string]any{"message": "This is " + tok + ", as promised."}, nil)
+			err = w.api(w.ctx, http.MethodPost, w.actsAs(who, c), map[string]any{"message": "This is " + tok + ", as promised."}, &made)
 		}
 		if err != nil {
 			return fmt.Errorf("put in %s: %w", tok, err)
 		}
 		w.sent.Add(1)
+		if !file && after >= 0 {
+			w.change(c, who, tok, made.ID.String(), ch, after)
+		}
 	}
 }
 

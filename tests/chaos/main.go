@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -23,12 +25,19 @@ type options struct {
 	Delay    time.Duration // notify.delay
 	Unsure   time.Duration // mailgun.unsure_after
 	Channels int
-	Quiet    bool   // no faults, kills alone
-	Infra    bool   // full disk, restarted database
-	Freeze   bool   // stop processes for longer than a lease lasts
-	Point    string // only this kill point, such as "send unanswered"
-	Keep     string // where to leave logs and database; "" = a folder that is removed after success
-	Binary   string // of the gateway; "" = built here
+	Quiet    bool    // no faults, kills alone
+	Infra    bool    // full disk, restarted database
+	Freeze   bool    // stop processes for longer than a lease lasts
+	Clock    bool    // set the machines' clocks; with replicas, one is off by minutes all the time
+	Upgrade  bool    // go over to a next version and back, one process after the other
+	Resend   bool    // have the chat repeat webhooks that it gave up, as an operator would
+	Drop     float64 // of 1, so many chat messages' webhooks are never sent
+	Slow     bool    // also faults that take a minute or more to get over
+	Point    string  // only this kill point, such as "send unanswered"
+	Keep     string  // where to leave logs and database; "" = a folder that is removed after success
+	Binary   string  // of the gateway; "" = built here
+	Next     string  // of its next version; "" = built here
+	Build    string  // only build both, into this folder
 }
 
 func main() {
@@ -45,11 +54,25 @@ func main() {
 	flag.BoolVar(&o.Quiet, "quiet", false, "no faults")
 	flag.BoolVar(&o.Infra, "infra", true, "fill the disk, restart the database")
 	flag.BoolVar(&o.Freeze, "freeze", false, "with replicas: stop processes for longer than their leases last, and let them go on; wants -unsure 30s")
+	flag.BoolVar(&o.Clock, "clock", true, "set the machines' clocks by hours and back (a binary of -binary must know how)")
+	flag.BoolVar(&o.Upgrade, "upgrade", false, "go over to a next version with one more migration, one process after the other, and back")
+	flag.BoolVar(&o.Resend, "resend", false, "have the chat repeat webhooks that it gave up or dropped")
+	flag.Float64Var(&o.Drop, "drop", 0.03, "of 1, so many chat messages' webhooks are never sent")
+	flag.BoolVar(&o.Slow, "slow", true, "also faults that take a minute or more to get over, such as calls that hang")
 	flag.StringVar(&o.Point, "point", "", "kill at this point only, such as \"send unanswered\"")
 	flag.StringVar(&o.Keep, "keep", "", "leave logs and data in this folder")
 	flag.StringVar(&o.Binary, "binary", "", "the gateway; default: go build ./cmd/postern")
+	flag.StringVar(&o.Next, "next", "", "the gateway's next version; default: the same with one more migration")
+	flag.StringVar(&o.Build, "build", "", "only build the gateway and its next version into this folder, as postern and postern-next, for -binary and -next")
 	flag.Parse()
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if o.Build != "" {
+		if err := buildBoth(ctx, o); err != nil {
+			fmt.Fprintln(os.Stderr, "chaos:", err)
+			os.Exit(2)
+		}
+		return
+	}
 	r, err := run(ctx, o, os.Stderr)
 	cancel()
 	if err != nil {
@@ -60,6 +83,14 @@ func main() {
 	if r.broken() {
 		os.Exit(1)
 	}
+}
+
+func buildBoth(ctx context.Context, o options) error {
+	err := buildVariant(ctx, filepath.Join(o.Build, "postern"), variant{clock: o.Clock})
+	if err != nil {
+		return err
+	}
+	return buildVariant(ctx, filepath.Join(o.Build, "postern-next"), variant{clock: o.Clock, next: true})
 }
 
 // run does everything and tells what came of it; progress is written to log.
@@ -91,6 +122,9 @@ func (w *world) play(ctx context.Context) error {
 	go func() { loaded <- w.load(load) }()
 	if !w.opt.Quiet {
 		w.wg.Go(func() { w.spoil(spoil) })
+	}
+	if w.opt.Upgrade {
+		w.wg.Go(func() { w.upgrade(spoil) })
 	}
 	killed := make(chan struct{})
 	go func() { defer close(killed); w.killAll(spoil) }()

@@ -29,6 +29,7 @@ type replica struct {
 	cmd     *exec.Cmd
 	exited  chan struct{} // closed when cmd has ended
 	killed  bool          // by us
+	leaving bool          // we asked it to end
 	stopped bool          // for good
 	since   time.Time
 }
@@ -52,7 +53,8 @@ func (r *replica) environment() []string {
 		"POSTERN_SENDBIRD_APP_ID="+w.chat.AppID(), "POSTERN_SENDBIRD_API_URL="+w.chatURL+prefix+"/v3", "POSTERN_SENDBIRD_API_TOKEN="+w.chat.MasterToken(),
 		"POSTERN_MAILGUN_DOMAIN="+domain, "POSTERN_MAILGUN_API_URL="+w.mailURL+prefix, "POSTERN_MAILGUN_SENDING_KEY=key-sending",
 		"POSTERN_MAILGUN_ACCOUNT_KEY=key-account", "POSTERN_MAILGUN_SIGNING_KEYS=key-signing", "POSTERN_MAILGUN_UNSURE_AFTER="+w.opt.Unsure.String(),
-		"POSTERN_NOTIFY_DELAY="+w.opt.Delay.String(), "POSTERN_RECEIPTS_HUMAN_AFTER=0s", "POSTERN_LOG_LEVEL=info", "GOMAXPROCS=2")
+		"POSTERN_NOTIFY_DELAY="+w.opt.Delay.String(), "POSTERN_RECEIPTS_HUMAN_AFTER=0s", "POSTERN_LOG_LEVEL=info", "GOMAXPROCS=2",
+		"POSTERN_RECONCILE_EVERY=2s", "POSTERN_RECONCILE_PER_MINUTE=3000", clockEnv+"="+w.clocks.file(r.n))
 }
 
 func (r *replica) logFile() string { return filepath.Join(r.w.dir, fmt.Sprintf("postern-%d.log", r.n)) }
@@ -69,7 +71,7 @@ func (r *replica) start() error {
 	if r.stopped {
 		return nil
 	}
-	cmd := exec.Command(r.binary, "serve")
+	cmd := exec.Command(r.binary, "serve") // whichever version it is by now
 	cmd.Env, cmd.Stderr, cmd.Stdout, cmd.Dir = r.environment(), log, log, r.w.dir
 	if err := cmd.Start(); err != nil {
 		return err
@@ -84,10 +86,15 @@ func (r *replica) watch(cmd *exec.Cmd, exited chan struct{}) {
 	err := cmd.Wait()
 	r.mu.Lock()
 	own := !r.killed && !r.stopped
-	r.cmd = nil
+	asked := r.leaving && err == nil
+	r.cmd, r.leaving = nil, false
 	r.mu.Unlock()
 	close(exited)
 	if !own {
+		return
+	}
+	if asked {
+		r.again(0)
 		return
 	}
 	why := "ended by itself"
@@ -190,3 +197,29 @@ func (r *replica) ready(ctx context.Context, most time.Duration) error {
 		}
 	}
 }
+
+// replace asks the process to end, as whoever upgrades does, and starts another binary.
+func (r *replica) replace(ctx context.Context, binary, what string) {
+	r.mu.Lock()
+	r.binary = binary
+	cmd, exited := r.cmd, r.exited
+	if cmd == nil || r.killed { // it comes back with the new one
+		r.mu.Unlock()
+		r.w.strikes.add(what, 1)
+		return
+	}
+	r.leaving = true
+	_ = cmd.Process.Signal(syscall.SIGTERM) // if it ended just now, so be it
+	r.mu.Unlock()
+	select {
+	case <-exited:
+	case <-ctx.Done():
+	case <-time.After(leaves):
+		r.w.strikes.add("did not end when asked to", 1)
+		_ = cmd.Process.Kill()
+	}
+	r.w.strikes.add(what, 1)
+}
+
+// leaves is how long a process may take to end when it is asked to.
+const leaves = 40 * time.Second

@@ -28,6 +28,7 @@ type report struct {
 	replies, parts                            int
 	lost, twice, disorder                     int
 	marks, wrong, unmarked                    int
+	edited, deleted, stale                    int // changed within the quiet window; mailed all the same
 	raced, unknown, late                      int
 	webhooksLost, webhooksDropped, unaccepted int
 }
@@ -64,16 +65,17 @@ func (r *report) print(out io.Writer) {
 	row("lost", "%d", r.lost)
 	row("twice", "%d", r.twice)
 	row("out of order", "%d", r.disorder)
+	row("edited, deleted in time; mailed as before", "%d, %d; %d", r.edited, r.deleted, r.stale)
 	row("marks moved", "%d", r.marks)
 	row("wrong marks, marks missing", "%d, %d", r.wrong, r.unmarked)
+	row("marks over unheard messages", "%d", r.unknown)
 	row("dead jobs", "%d", r.status.Dead)
 	row("kill -9", "%d", w.kills.total())
 	row("  where", "%s", &w.kills)
 	row("faults struck", "%d", w.strikes.total())
 	row("  which", "%s", &w.strikes)
-	row("apart: webhooks given up, dropped", "%d, %d (sent again later; never accepted: %d)", r.webhooksLost, r.webhooksDropped, r.unaccepted)
+	row("apart: webhooks given up, dropped", "%d, %d (sent again later: %v; never accepted: %d)", r.webhooksLost, r.webhooksDropped, w.opt.Resend, r.unaccepted)
 	row("apart: mailed late, not accepted in order", "%d", r.late)
 	row("apart: marks a message overtook", "%d", r.raced)
-	row("apart: marks over unheard messages", "%d", r.unknown)
 	row("violations", "%d", len(r.violations))
 }

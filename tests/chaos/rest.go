@@ -19,14 +19,25 @@ type status struct {
 // more: its longest pause between tries, and some.
 const maxRest = 7 * time.Minute
 
+// maxFind is how long the gateway may take, when all is calm, to find what no webhook
+// told: messages 20 s, what became of a mail a minute and some.
+const maxFind = 3 * time.Minute
+
 // rest waits until nobody has anything to do any more.
 func (w *world) rest(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, maxRest)
 	defer cancel()
 	calm, why, told := 0, "", time.Now()
+	var since time.Time // all but what is to be found is calm
 	for calm < 4 {
 		if why = w.busy(ctx); why == "" {
-			calm++
+			if calm++; since.IsZero() {
+				since = time.Now()
+			}
+			if why = w.missing(ctx); why != "" && time.Since(since) < maxFind {
+				calm = 0
+				sleep(ctx, 2*time.Second)
+			}
 		} else {
 			calm = 0
 		}

@@ -35,6 +35,8 @@ func chatCall(r *http.Request) string {
 	switch {
 	case strings.HasPrefix(p, "/files/"):
 		return "file"
+	case p == "/v3/group_channels" && r.Method == http.MethodGet:
+		return "channels"
 	case !strings.HasPrefix(p, "/v3/group_channels/"):
 		return ""
 	case strings.HasSuffix(p, "/mark_as_read"):
@@ -49,6 +51,11 @@ func chatCall(r *http.Request) string {
 		return "upload"
 	case strings.HasSuffix(p, "/messages"):
 		return "post"
+	case r.Method != http.MethodGet:
+	case strings.Count(p, "/") == 3:
+		return "channel"
+	case strings.Count(p, "/") == 5 && strings.Contains(p, "/messages/"):
+		return "message"
 	}
 	return ""
 }
@@ -80,6 +87,11 @@ func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if from < 0 {
 		from = t.w.anybody()
 	}
+	if n := t.w.storm.Load(); n > 0 {
+		t.w.strikes.add("429 storm", 1)
+		storm(rw, t.w.storm.Add(1), kind)
+		return
+	}
 	done := t.note(kind, r)
 	p := t.w.points.take(kind)
 	if p == nil {
@@ -94,7 +106,9 @@ func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	// The call is carried out whatever happens to the caller.
 	answer := httptest.NewRecorder()
-	t.next.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
+	own, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), hangs)
+	defer cancel() // a fault may have it hang
+	t.next.ServeHTTP(answer, r.WithContext(own))
 	done()
 	if p.moment == "unanswered" {
 		t.w.kill(from, p)
@@ -107,6 +121,40 @@ func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	t.w.kill(from, p)
 }
 
+// hangs is how long a call may hang after which its caller is to be killed.
+const hangs = 5 * time.Second
+
+// storm answers that it is too much, in each of the ways in which that is said: by three
+// families of headers, in seconds, milliseconds and as a moment, by the text, or not at all.
+func storm(rw http.ResponseWriter, n int64, kind string) {
+	h, said := rw.Header(), ""
+	h.Set("Content-Type", "application/json")
+	switch n % 7 {
+	case 0:
+		h.Set("X-RateLimit-RetryAfter", "400")
+	case 1:
+		h.Set("X-RateLimit-RetryAfter", "1")
+	case 2:
+		h.Set("Retry-After", "1")
+	case 3:
+		h.Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Unix()+1, 10))
+	case 4:
+		h.Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().UnixMilli()+700, 10))
+	case 5:
+		said = ", try again after 1 seconds"
+	}
+	status := http.StatusTooManyRequests
+	body := `{"message":"account-requests-per-sec limit exceeded` + said + `"}`
+	if kind != "send" && kind != "find" {
+		body = `{"error":true,"code":500910,"message":"Too many requests` + said + `."}`
+		if n%2 == 0 { // the code says it, whatever the status
+			status = http.StatusBadRequest
+		}
+	}
+	rw.WriteHeader(status)
+	_, _ = io.WriteString(rw, body)
+}
+
 // books are what passed by.
 type books struct {
 	mu      sync.Mutex
@@ -115,8 +163,9 @@ type books struct {
 	opened  map[string]map[string]time.Time // address -> Message-ID -> when a person opened or answered it
 	acks    map[string]*ack                 // hook and message -> when it was accepted
 	replies []reply
-	lost    map[int64]bool   // webhooks that ended without having been accepted
-	gaveUp  map[int64]string // those of messages that ever did: lost or dropped
+	changes map[string]change // by the message's token
+	lost    map[int64]bool    // webhooks that ended without having been accepted
+	gaveUp  map[int64]string  // those of messages that ever did: lost or dropped
 
 	faultNames  sync.Map // of the chat's faults
 	mailLooked  time.Time
@@ -143,7 +192,7 @@ type ack struct{ came, taken time.Time }
 
 func (b *books) init() {
 	b.opened, b.acks = map[string]map[string]time.Time{}, map[string]*ack{}
-	b.lost, b.gaveUp, b.mailAgain = map[int64]bool{}, map[int64]string{}, map[string]int{}
+	b.changes, b.lost, b.gaveUp, b.mailAgain = map[string]change{}, map[int64]bool{}, map[int64]string{}, map[string]int{}
 }
 
 // note writes down what a verdict needs of a call; what it gives is called when the

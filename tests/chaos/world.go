@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -42,6 +41,11 @@ type world struct {
 	mailURL  string
 	front    *front
 	replicas []*replica
+	old      string // the binary, and that of the next version; "" = none
+	next     string
+	clocks   clocks
+	storm    atomic.Int64 // over 0: calls are answered 429
+	troubled int          // times that the database or the disk was taken away
 	database database
 	client   *http.Client
 	servers  []*http.Server
@@ -167,7 +171,10 @@ func (w *world) startServices() (err error) {
 		return err
 	}
 	w.mail.AddWebhook(domain, w.front.url+"/hooks/mailgun/events")
-	return nil
+	if w.opt.Drop > 0 { // first in the list: whatever else strikes
+		_, err = w.chat.AddHookFault(sendbird.HookFault{Do: "drop", Category: "group_channel:message_send", Probability: w.opt.Drop})
+	}
+	return err
 }
 
 // startReplicas builds the gateway, unless there is one, and starts its processes.
@@ -175,7 +182,14 @@ func (w *world) startReplicas(ctx context.Context) error {
 	binary := w.opt.Binary
 	if binary == "" {
 		binary = filepath.Join(w.dir, "postern")
-		if err := build(ctx, binary); err != nil {
+		if err := buildVariant(ctx, binary, variant{clock: w.opt.Clock}); err != nil {
+			return err
+		}
+	}
+	w.old = binary
+	if w.next = w.opt.Next; w.opt.Upgrade && w.next == "" {
+		w.next = filepath.Join(w.dir, "postern-next")
+		if err := buildVariant(ctx, w.next, variant{clock: w.opt.Clock, next: true}); err != nil {
 			return err
 		}
 	}
@@ -185,6 +199,7 @@ func (w *world) startReplicas(ctx context.Context) error {
 			n = 2
 		}
 	}
+	w.clocks.init(w, n)
 	for i := range n {
 		r, err := newReplica(w, i, binary)
 		if err != nil {
@@ -199,14 +214,6 @@ func (w *world) startReplicas(ctx context.Context) error {
 		if err := r.ready(ctx, 30*time.Second); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func build(ctx context.Context, binary string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/postern-chat/postern/cmd/postern")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w: %s", err, out)
 	}
 	return nil
 }

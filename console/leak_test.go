@@ -1,0 +1,10 @@
+package console
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// Nothing goes on after the tests.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
