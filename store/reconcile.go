@@ -170,13 +170,13 @@ func (s *Store) inParts(ctx context.Context, query string, args []any, list []st
 // HasKind tells whether a lane has open jobs of a kind at this moment.
 func (tx *Tx) HasKind(lane, kind string) (bool, error) {
 	var id int64
-	return tx.one(`SELECT id FROM jobs WHERE lane = ? AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
+	return tx.one(`SELECT id FROM jobs WHERE `+inLane+` AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
 }
 
 // LaneHas tells whether a lane has open jobs of a kind.
 func (s *Store) LaneHas(ctx context.Context, lane, kind string) (bool, error) {
 	var id int64
-	return s.one(ctx, `SELECT id FROM jobs WHERE lane = ? AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
+	return s.one(ctx, `SELECT id FROM jobs WHERE `+inLane+` AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
 }
 
 // TookAt notes the provider's id for a delivery, and when it is to be asked what became
