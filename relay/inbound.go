@@ -254,6 +254,30 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	return sent, answered, nil
 }
 
+// maxTextPosts is how many messages the text of one mail may become. A log of a megabyte
+// that somebody pasted would fill the channel with two hundred, and as one user may post
+// four a second, nothing else of his would be heard for a minute.
+const maxTextPosts = 20
+
+// wholeName is what the file with the whole of a long text is called.
+const wholeName = "message.txt"
+
+// bounded keeps the beginning of a text that is too long, and a line which says so. whole:
+// all of it is to follow as a file. A guest has no user who could post one.
+func bounded(parts []string, guest bool) (kept []string, whole bool) {
+	if len(parts) <= maxTextPosts {
+		return parts, false
+	}
+	kept = slices.Clone(parts[:maxTextPosts-1])
+	if guest {
+		return append(kept, "[…] (the rest is not posted)"), false
+	}
+	return append(kept, "[…] (all of it follows as "+wholeName+")"), true
+}
+
+// wholeText is the Index of a file that is not the mail's own: the text of its post.
+const wholeText = -1
+
 // fileRef says where in a recorded mail a file stands.
 type fileRef struct {
 	Event int64  `json:"event"`
@@ -291,8 +315,16 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 	if err != nil {
 		return nil, "", err
 	}
-	for _, part := range splitText(text, limit) {
+	parts, whole := bounded(splitText(text, limit), rule.do == doGuest)
+	for _, part := range parts {
 		add(store.Post{Text: part})
+	}
+	if whole {
+		ref, _ := json.Marshal(fileRef{Event: m.event, Index: wholeText, Name: wholeName, Type: "text/plain; charset=utf-8"}) // never fails
+		add(store.Post{Text: text, File: ref})
+	}
+	if len(parts) == maxTextPosts {
+		trimmed = strings.TrimPrefix(trimmed+"; longer than is posted", "; ")
 	}
 	for i, f := range m.mail.Attachments {
 		if !wantedFile(f, reply) || rule.do == doGuest {

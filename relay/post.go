@@ -140,10 +140,17 @@ func (b *poster) compose(ctx context.Context, p store.Post) (postern.NewPost, er
 	if err := json.Unmarshal(p.File, &ref); err != nil {
 		return np, postern.Errorf(postern.Permanent, "relay.post", "reference to a file: %w", err)
 	}
+	if ref.Index == wholeText {
+		np.Text = ""
+		np.File = &postern.Upload{Name: ref.Name, ContentType: ref.Type, Size: int64(len(p.Text)), Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(p.Text)), nil
+		}}
+		return np, nil
+	}
 	if err := b.open(ctx, ref.Event); err != nil {
 		return np, err
 	}
-	if ref.Index >= len(b.mail.mail.Attachments) {
+	if ref.Index < 0 || ref.Index >= len(b.mail.mail.Attachments) {
 		return np, postern.Errorf(postern.Permanent, "relay.post", "the mail has no such file")
 	}
 	f := b.mail.mail.Attachments[ref.Index]
@@ -194,7 +201,7 @@ const maxPostAge = 70 * time.Hour
 func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final func(*store.Tx) error, reshaped bool, err error) {
 	r, j := b.r, b.j
 	switch kind, why := postern.KindOf(cause), postern.CauseOf(cause); {
-	case why == postern.CauseTooLong && len([]rune(p.Text)) > leastText:
+	case why == postern.CauseTooLong && len(p.File) == 0 && len([]rune(p.Text)) > leastText:
 		return nil, true, b.reshape(ctx, p)
 	case why == postern.CauseTooLarge && len(p.File) > 0:
 		return nil, true, b.replaceFile(ctx, p)
@@ -355,11 +362,11 @@ func (r *Rules) textLimit(ctx context.Context, ch postern.ChannelID, text string
 	if len(text) <= leastText {
 		return r.MaxText, nil // if the channel is that narrow, its refusal tells
 	}
-	c, err := r.Platform.Channel(ctx, ch)
-	if settled(err) || err == nil && c.MaxMessageLength <= 0 {
+	most, err := r.longestText(ctx, ch)
+	if settled(err) || err == nil && most <= 0 {
 		return r.MaxText, nil
 	}
-	return min(r.MaxText, c.MaxMessageLength), err
+	return min(r.MaxText, most), err
 }
 
 func codeOf(err error) string {
