@@ -88,6 +88,11 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 			return tx.Done(j)
 		}, nil
 	}
+	next := args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered}
+	b := &poster{r: r, l: l, j: j, channel: m.to.Channel, mail: m} // which inbound closes
+	if len(before) == 0 && len(posts[0].File) == 0 {
+		b.begun = posts[0].ID // nothing but its call is left to do
+	}
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
 		// Released: what was planned then is posted, not what would be planned now.
 		plan := func() error { return tx.PlanAgain(batch) }
@@ -96,6 +101,11 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		}
 		if err := plan(); err != nil {
 			return err
+		}
+		if b.begun != "" {
+			if err := tx.PostBegins(b.begun); err != nil {
+				return err
+			}
 		}
 		if answered != "" && rule.do == doPost {
 			if err := tx.Answered(answered); err != nil {
@@ -107,13 +117,16 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		if err := tx.Note(n); err != nil {
 			return err
 		}
-		return tx.Become(j, jobPost, encode(args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered}))
+		return tx.Become(j, jobPost, encode(next))
 	})
 	if err != nil {
 		return nil, err
 	}
-	j.Kind, j.Args = jobPost, encode(args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered})
-	return r.post(ctx, l, j)
+	b.j.Kind, b.j.Args = jobPost, encode(next)
+	if len(before) > 0 {
+		return r.post(ctx, l, b.j)
+	}
+	return b.all(ctx, next, posts)
 }
 
 // open reads an e-mail's envelope, content and whom it is for.
