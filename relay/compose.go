@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,7 @@ type stated struct {
 // compose writes a mail, and fetches the files that go with it. What depends on the
 // participant's address is filled in by address.
 func (r *Rules) compose(ctx context.Context, t *letterTo) (*content, error) {
-	c := &content{To: t.person.Name, Date: r.Now(), messages: t.messages, locale: t.person.Locale, sender: r.displayName(t), where: r.where(t)}
+	c := &content{To: strings.ToValidUTF8(t.person.Name, "\uFFFD"), Date: r.Now(), messages: t.messages, locale: t.person.Locale, sender: r.displayName(t), where: r.where(t)}
 	left := r.AttachLimit
 	for i, m := range t.messages {
 		files, err := r.filesOf(ctx, t.channel.ID, m)
@@ -192,10 +193,29 @@ func (c *content) address(r *Rules, p store.Participant, id postern.DeliveryID) 
 	if r.PublicURL != "" {
 		c.Leave = r.PublicURL + "/u/" + r.Keys.ID(purposeLeave, uint64(p.ID))
 	}
-	if err := c.render(r, id); err != nil {
+	c.render(r, id)
+	return c.stored()
+}
+
+// stored is the form that is kept, of which restored makes the same content again. Signs
+// of HTML stay as they are: escaped they would take six bytes each.
+func (c *content) stored() ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(len(c.Text) + len(c.HTML) + 1024)
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(c); err != nil {
 		return nil, err
 	}
-	return json.Marshal(c)
+	return b.Bytes()[:b.Len()-1], nil // without the line's end
+}
+
+func restored(b []byte) (*content, error) {
+	c := &content{}
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, postern.Errorf(postern.Permanent, "relay.outgoing", "content of a delivery: %w", err)
+	}
+	return c, nil
 }
 
 // displayName is what stands before the reply address: who writes, and where.

@@ -88,6 +88,11 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 			return tx.Done(j)
 		}, nil
 	}
+	next := args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered}
+	b := &poster{r: r, l: l, j: j, channel: m.to.Channel, mail: m} // which inbound closes
+	if len(before) == 0 && len(posts[0].File) == 0 {
+		b.begun = posts[0].ID // nothing but its call is left to do
+	}
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
 		// Released: what was planned then is posted, not what would be planned now.
 		plan := func() error { return tx.PlanAgain(batch) }
@@ -96,6 +101,11 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		}
 		if err := plan(); err != nil {
 			return err
+		}
+		if b.begun != "" {
+			if err := tx.PostBegins(b.begun); err != nil {
+				return err
+			}
 		}
 		if answered != "" && rule.do == doPost {
 			if err := tx.Answered(answered); err != nil {
@@ -107,13 +117,16 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		if err := tx.Note(n); err != nil {
 			return err
 		}
-		return tx.Become(j, jobPost, encode(args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered}))
+		return tx.Become(j, jobPost, encode(next))
 	})
 	if err != nil {
 		return nil, err
 	}
-	j.Kind, j.Args = jobPost, encode(args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered})
-	return r.post(ctx, l, j)
+	b.j.Kind, b.j.Args = jobPost, encode(next)
+	if len(before) > 0 {
+		return r.post(ctx, l, b.j)
+	}
+	return b.all(ctx, next, posts)
 }
 
 // open reads an e-mail's envelope, content and whom it is for.
@@ -254,6 +267,30 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	return sent, answered, nil
 }
 
+// maxTextPosts is how many messages the text of one mail may become. A log of a megabyte
+// that somebody pasted would fill the channel with two hundred, and as one user may post
+// four a second, nothing else of his would be heard for a minute.
+const maxTextPosts = 20
+
+// wholeName is what the file with the whole of a long text is called.
+const wholeName = "message.txt"
+
+// bounded keeps the beginning of a text that is too long, and a line which says so. whole:
+// all of it is to follow as a file. A guest has no user who could post one.
+func bounded(parts []string, guest bool) (kept []string, whole bool) {
+	if len(parts) <= maxTextPosts {
+		return parts, false
+	}
+	kept = slices.Clone(parts[:maxTextPosts-1])
+	if guest {
+		return append(kept, "[…] (the rest is not posted)"), false
+	}
+	return append(kept, "[…] (all of it follows as "+wholeName+")"), true
+}
+
+// wholeText is the Index of a file that is not the mail's own: the text of its post.
+const wholeText = -1
+
 // fileRef says where in a recorded mail a file stands.
 type fileRef struct {
 	Event int64  `json:"event"`
@@ -291,8 +328,16 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 	if err != nil {
 		return nil, "", err
 	}
-	for _, part := range splitText(text, limit) {
+	parts, whole := bounded(splitText(text, limit), rule.do == doGuest)
+	for _, part := range parts {
 		add(store.Post{Text: part})
+	}
+	if whole {
+		ref, _ := json.Marshal(fileRef{Event: m.event, Index: wholeText, Name: wholeName, Type: "text/plain; charset=utf-8"}) // never fails
+		add(store.Post{Text: text, File: ref})
+	}
+	if len(parts) == maxTextPosts {
+		trimmed = strings.TrimPrefix(trimmed+"; longer than is posted", "; ")
 	}
 	for i, f := range m.mail.Attachments {
 		if !wantedFile(f, reply) || rule.do == doGuest {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -24,16 +23,13 @@ const headerLoop = "X-Postern-Loop"
 
 func (r *Rules) loopWord() string { return hash("loop/" + r.Domain) }
 
-// outgoing makes a stored delivery ready for a provider.
-func (r *Rules) outgoing(d store.Delivery) (postern.Outgoing, error) {
-	var c content
-	if err := json.Unmarshal(d.Content, &c); err != nil {
-		return postern.Outgoing{}, postern.Errorf(postern.Permanent, "relay.outgoing", "content of a delivery: %w", err)
-	}
+// outgoing makes a delivery with its content ready for a provider.
+func (r *Rules) outgoing(d store.Delivery, c *content) (postern.Outgoing, error) {
 	m := message{content: c, messageID: d.MessageID, to: d.Recipient, loop: r.loopWord(), boundary: boundary(d.ID), open: r.openBlob}
 	o := postern.Outgoing{Delivery: d.ID, Participant: d.Participant, To: d.Recipient, MessageID: d.MessageID}
 	if len(c.Files) == 0 {
 		var b bytes.Buffer
+		b.Grow(2048 + len(c.Text) + len(c.HTML)*5/4) // most of it is ASCII
 		if err := m.write(&b); err != nil {
 			return o, err
 		}
@@ -71,7 +67,7 @@ func boundary(id postern.DeliveryID) string {
 
 // message writes a mail. Written again it gives the same bytes.
 type message struct {
-	content
+	*content
 	messageID string
 	to        string
 	loop      string
@@ -89,8 +85,8 @@ func (m message) write(w io.Writer) error {
 	fmt.Fprintf(&b, "Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n", inner)
 	for _, part := range [][2]string{{"text/plain", m.Text}, {"text/html", m.HTML}} {
 		fmt.Fprintf(&b, "--%s\r\nContent-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", inner, part[0])
-		q := quotedprintable.NewWriter(&b)
-		if _, err := q.Write([]byte(strings.ReplaceAll(part[1], "\n", "\r\n"))); err != nil {
+		q := quotedprintable.NewWriter(&b) // which makes CR LF of the line ends
+		if _, err := io.WriteString(q, part[1]); err != nil {
 			return err
 		}
 		if err := q.Close(); err != nil {

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/mail"
@@ -29,17 +28,25 @@ func aMail() content {
 
 // written makes the mail as it goes out, twice, and holds what is true of any mail.
 func written(t fataler, r *Rules, c content) (string, *letter.Message) {
-	b, err := json.Marshal(c)
+	b, err := c.stored()
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := store.Delivery{ID: "d1", Participant: 7, MessageID: "d1@" + domain, Recipient: bobsAddress, Content: b}
-	o, err := r.outgoing(d)
+	stored, err := restored(d.Content)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var raw [2]string
+	var raw [3]string
 	for i := range raw {
+		of := stored // as at a later try
+		if i == 0 {
+			of = &c // as when it is sent at once
+		}
+		o, err := r.outgoing(d, of)
+		if err != nil {
+			t.Fatal(err)
+		}
 		body, err := o.Open()
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +60,7 @@ func written(t fataler, r *Rules, c content) (string, *letter.Message) {
 		}
 		_ = body.Close()
 	}
-	if raw[0] != raw[1] {
+	if raw[0] != raw[1] || raw[1] != raw[2] {
 		t.Fatal("a second try has other bytes")
 	}
 	wellFormed(t, raw[0])
@@ -151,6 +158,7 @@ func TestMessageOfAnyWords(t *testing.T) {
 		to := &letterTo{channel: postern.Channel{ID: channel, Name: place}, messages: []wanted{from("ana", name, ""), from("bea", place, ""), from("cid", file, "")}}
 		c.From, c.To, c.Subject = h.displayName(to), nasty.Draw(rt, "to"), h.conversation(to).Subject
 		c.Text, c.HTML = "Hello\n"+nasty.Draw(rt, "text")+"\n", "<p>"+strings.Repeat("x", 1200)+"</p>\n"
+		c.To, c.Text = strings.ToValidUTF8(c.To, "\uFFFD"), strings.ToValidUTF8(c.Text, "\uFFFD") // as compose and render do
 		content := rapid.SliceOf(rapid.Byte()).Draw(rt, "content")
 		if rapid.Bool().Draw(rt, "with a file") {
 			a, err := h.fetch(io.NopCloser(bytes.NewReader(content)), postern.ChatFile{Name: file, ContentType: kind}, 1<<20)
@@ -214,9 +222,7 @@ func TestMessageBreaksOff(t *testing.T) {
 	h.must(err)
 	c := aMail()
 	c.Files = []attachment{a}
-	b, err := json.Marshal(c)
-	h.must(err)
-	o, err := h.outgoing(store.Delivery{ID: "d", MessageID: "d@x", Recipient: bobsAddress, Content: b})
+	o, err := h.outgoing(store.Delivery{ID: "d", MessageID: "d@x", Recipient: bobsAddress}, &c)
 	h.must(err)
 	body, err := o.Open()
 	h.must(err)
@@ -229,7 +235,7 @@ func TestMessageBreaksOff(t *testing.T) {
 	if postern.CauseOf(err) != postern.CauseNotFound {
 		t.Errorf("a mail without its file: %v", err)
 	}
-	if _, err := h.outgoing(store.Delivery{Content: []byte("{")}); postern.KindOf(err) != postern.Permanent {
+	if _, err := restored([]byte("{")); postern.KindOf(err) != postern.Permanent {
 		t.Errorf("broken content: %v", err)
 	}
 }

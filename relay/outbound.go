@@ -99,7 +99,7 @@ func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) 
 		return nil, err
 	}
 	r.watchOf(t)
-	return r.send(ctx, burst[0], d)
+	return r.send(ctx, burst[0], d, c)
 }
 
 // readable is the part of a lane that becomes one mail: messages for the same member
@@ -197,15 +197,34 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		mailed[i] = store.Mailed{Message: m.ID, CreatedAt: m.CreatedAt.UnixMilli()}
 		notes = append(notes, store.Note{What: "to be mailed", Channel: t.channel.ID, User: t.user, Ref: string(m.ID), Ref2: string(id)})
 	}
-	err := r.Store.Work(ctx, l, func(tx *store.Tx) error {
-		p, err := tx.EnsureParticipant(r.conversation(t), t.user, postern.ParticipantID(seal.NewNumber()))
-		if err != nil {
-			return err
+	// Written before the transaction, in which all others wait, for whom he will most likely
+	// be there; and again only if he is somebody else.
+	conv := r.conversation(t)
+	who := t.known
+	if who.ID == 0 {
+		who.ID, who.Subject, who.RootID = postern.ParticipantID(seal.NewNumber()), conv.Subject, conv.RootID
+	}
+	written, err := c.address(r, who, id)
+	if err != nil {
+		r.drop(c)
+		return d, err
+	}
+	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
+		p := t.known // participants stay for good
+		if p.ID == 0 || conv.Name != "" && conv.Name != p.Name {
+			var err error
+			if p, err = tx.EnsureParticipant(conv, t.user, who.ID); err != nil {
+				return err
+			}
 		}
-		d.Participant = p.ID
-		if d.Content, err = c.address(r, p, id); err != nil {
-			return err
+		if p.ID != who.ID || p.Subject != who.Subject || p.RootID != who.RootID {
+			b, err := c.address(r, p, id)
+			if err != nil {
+				return err
+			}
+			who, written = p, b
 		}
+		d.Participant, d.Content = p.ID, written
 		if err := tx.AddDelivery(d, mailed); err != nil {
 			return err
 		}

@@ -133,9 +133,12 @@ func (r *Rules) hasRead(p store.Participant, mark, created time.Time) bool {
 	return p.OwnReadAt == 0 || mark.Sub(time.UnixMilli(p.OwnReadAt)) > ownEcho
 }
 
-// fresh is how long the platform's word on who is there is believed where no quiet
-// window passes in between.
-const fresh = time.Second
+// fresh is how long the platform's word on who is there is believed where no quiet window
+// passes in between, from the webhook's arrival on. It is longer than an ordinary queue,
+// because two calls for each mail just when work piles up would make it pile up for good;
+// and no longer than presence itself lags. Who reads, and what is edited or deleted
+// meanwhile, is told by webhooks, and heeded whatever the age.
+const fresh = 5 * time.Second
 
 // patience is how many times the platform is asked again before a mail goes out by what
 // was known, or without a file.
@@ -148,8 +151,7 @@ func (r *Rules) lookAgain(ctx context.Context, t *letterTo) error {
 	if len(t.messages) == 0 {
 		return nil
 	}
-	newest := t.messages[len(t.messages)-1].job
-	if r.Delay == 0 && r.Now().Sub(newest.AddedAt) < fresh && newest.Attempts == 0 && !t.foundByListing(r) {
+	if r.Delay == 0 && t.believed(r) {
 		return nil
 	}
 	members, err := r.membersNow(ctx, t.channel.ID)
@@ -163,6 +165,19 @@ func (r *Rules) lookAgain(ctx context.Context, t *letterTo) error {
 	}
 	r.present(t, members)
 	return r.unchanged(ctx, t)
+}
+
+// believed tells whether what the webhooks said of who is there is true enough: the newest
+// was heard just now, no try of it failed, and it was not heard by listing. A job that was
+// put into its lane later (replayed, written anew) is as old as its webhook, unless the
+// members were asked for then.
+func (t *letterTo) believed(r *Rules) bool {
+	newest := t.messages[len(t.messages)-1].job
+	heard := newest.AddedAt
+	if e := newest.Event; e != nil && !t.channel.Large && e.ReceivedAt.Before(heard) {
+		heard = e.ReceivedAt
+	}
+	return r.Now().Sub(heard) < fresh && newest.Attempts == 0 && !t.foundByListing(r)
 }
 
 // soon is an error of a service that is not called now without its wait: whoever has

@@ -38,24 +38,36 @@ func (r *Rules) post(ctx context.Context, l *store.Lease, j store.Job) (func(*st
 	}
 	b := &poster{r: r, l: l, j: j, channel: c.Channel}
 	defer b.close()
+	return b.all(ctx, a, posts)
+}
+
+// all makes the posts of a batch in order.
+func (b *poster) all(ctx context.Context, a args, posts []store.Post) (func(*store.Tx) error, error) {
 	for i := 0; i < len(posts); i++ {
+		b.last = i == len(posts)-1
 		final, reshaped, err := b.one(ctx, posts[i])
 		if err != nil || final != nil {
 			return final, err
 		}
 		if reshaped {
-			if posts, err = r.Store.Posts(ctx, a.Batch); err != nil {
+			if posts, err = b.r.Store.Posts(ctx, a.Batch); err != nil {
 				return nil, err
 			}
 			i-- // the post at this place is another one now
 		}
 	}
-	return r.posted(j, a, posts), nil
+	return b.posted(a, posts), nil
 }
 
 // posted ends a batch.
-func (r *Rules) posted(j store.Job, a args, posts []store.Post) func(*store.Tx) error {
+func (b *poster) posted(a args, posts []store.Post) func(*store.Tx) error {
+	j := b.j
 	return func(tx *store.Tx) error {
+		if b.made != "" {
+			if err := tx.PostEnds(posts[len(posts)-1].ID, store.Posted, b.made, ""); err != nil {
+				return err
+			}
+		}
 		for _, p := range posts {
 			if err := tx.Note(store.Note{What: "posted", Channel: a.Channel, User: a.User, Ref: a.Batch, Ref2: string(p.ID)}); err != nil {
 				return err
@@ -87,6 +99,11 @@ type poster struct {
 	j       store.Job
 	channel postern.ChannelID
 	mail    *arrived
+
+	// A mail of one post takes two transactions, not four.
+	begun postern.PostID    // begins in the store already, with its plan
+	last  bool              // the post under way ends its batch
+	made  postern.MessageID // the last one stands in the chat; written down with the end of the batch
 }
 
 func (b *poster) close() {
@@ -112,10 +129,16 @@ func (b *poster) one(ctx context.Context, p store.Post) (final func(*store.Tx) e
 	if err != nil {
 		return nil, false, err
 	}
-	if err := b.work(ctx, func(tx *store.Tx) error { return tx.PostBegins(p.ID) }); err != nil {
-		return nil, false, err
+	if p.ID != b.begun {
+		if err := b.work(ctx, func(tx *store.Tx) error { return tx.PostBegins(p.ID) }); err != nil {
+			return nil, false, err
+		}
 	}
 	id, err := b.r.Platform.Post(ctx, np)
+	if err == nil && b.last && id != "" {
+		b.made = id
+		return nil, false, nil
+	}
 	if err == nil {
 		return nil, false, b.work(ctx, func(tx *store.Tx) error { return tx.PostEnds(p.ID, store.Posted, id, "") })
 	}
@@ -140,10 +163,17 @@ func (b *poster) compose(ctx context.Context, p store.Post) (postern.NewPost, er
 	if err := json.Unmarshal(p.File, &ref); err != nil {
 		return np, postern.Errorf(postern.Permanent, "relay.post", "reference to a file: %w", err)
 	}
+	if ref.Index == wholeText {
+		np.Text = ""
+		np.File = &postern.Upload{Name: ref.Name, ContentType: ref.Type, Size: int64(len(p.Text)), Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(p.Text)), nil
+		}}
+		return np, nil
+	}
 	if err := b.open(ctx, ref.Event); err != nil {
 		return np, err
 	}
-	if ref.Index >= len(b.mail.mail.Attachments) {
+	if ref.Index < 0 || ref.Index >= len(b.mail.mail.Attachments) {
 		return np, postern.Errorf(postern.Permanent, "relay.post", "the mail has no such file")
 	}
 	f := b.mail.mail.Attachments[ref.Index]
@@ -194,7 +224,7 @@ const maxPostAge = 70 * time.Hour
 func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final func(*store.Tx) error, reshaped bool, err error) {
 	r, j := b.r, b.j
 	switch kind, why := postern.KindOf(cause), postern.CauseOf(cause); {
-	case why == postern.CauseTooLong && len([]rune(p.Text)) > leastText:
+	case why == postern.CauseTooLong && len(p.File) == 0 && len([]rune(p.Text)) > leastText:
 		return nil, true, b.reshape(ctx, p)
 	case why == postern.CauseTooLarge && len(p.File) > 0:
 		return nil, true, b.replaceFile(ctx, p)
@@ -355,11 +385,11 @@ func (r *Rules) textLimit(ctx context.Context, ch postern.ChannelID, text string
 	if len(text) <= leastText {
 		return r.MaxText, nil // if the channel is that narrow, its refusal tells
 	}
-	c, err := r.Platform.Channel(ctx, ch)
-	if settled(err) || err == nil && c.MaxMessageLength <= 0 {
+	most, err := r.longestText(ctx, ch)
+	if settled(err) || err == nil && most <= 0 {
 		return r.MaxText, nil
 	}
-	return min(r.MaxText, c.MaxMessageLength), err
+	return min(r.MaxText, most), err
 }
 
 func codeOf(err error) string {

@@ -254,7 +254,7 @@ func (r *Rules) newestSettled(ctx context.Context, p store.Participant) (newest 
 		return newest, true, nil
 	}
 	// The delivered mark covers all; the read mark may have to follow.
-	last, err := r.Store.LastDeliveries(ctx, p.ID, 8)
+	last, err := r.Store.LastStates(ctx, p.ID, 8)
 	for _, d := range last {
 		if d.State >= store.Delivered && d.State != store.Failed {
 			return d, true, err

@@ -90,8 +90,9 @@ type Rules struct {
 	Config
 	members  moments[[]postern.Member]
 	messages moments[[]postern.ChatMessage]
-	chat     *gate // before the platform
-	mail     *gate // before the provider
+	limits   moments[int] // of texts, by channel
+	chat     *gate        // before the platform
+	mail     *gate        // before the provider
 	heard    heardLately
 	watched  watched
 	noSweep  atomic.Bool // the platform lists no channels, or not to us
@@ -121,6 +122,7 @@ func New(cfg Config) (*Rules, error) {
 	cfg.Domain = strings.ToLower(cfg.Domain)
 	cfg.Reconcile.fill()
 	r := &Rules{Config: cfg, heard: newHeard()}
+	r.limits.life = limitLife
 	r.chat = newGate("chat", cfg.Slots, cfg.Now, cfg.Logger)
 	r.mail = newGate("mail", cfg.Slots, cfg.Now, cfg.Logger)
 	r.mail.told = true

@@ -58,7 +58,7 @@ func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d st
 	if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Attempt(d.ID) }); err != nil {
 		return nil, err
 	}
-	return r.send(ctx, j, d)
+	return r.sendStored(ctx, j, d)
 }
 
 // withdrawn says why a delivery that waited is no longer to be sent; "" if it is.
@@ -108,10 +108,19 @@ func (r *Rules) gone(ctx context.Context, a args, p store.Participant, newest ti
 	return "left the channel", nil
 }
 
+// sendStored sends a delivery as it was written down earlier.
+func (r *Rules) sendStored(ctx context.Context, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
+	c, err := restored(d.Content)
+	if err != nil {
+		return r.giveUp(j, d, err, false), nil
+	}
+	return r.send(ctx, j, d, c)
+}
+
 // send makes the call and says what to write down of its outcome. The delivery stands
-// as Sending in the store.
-func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
-	out, err := r.outgoing(d)
+// as Sending in the store, with this content.
+func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery, c *content) (func(*store.Tx) error, error) {
+	out, err := r.outgoing(d, c)
 	if err != nil {
 		return r.giveUp(j, d, err, false), nil
 	}
@@ -252,7 +261,7 @@ func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d stor
 		}); err != nil {
 			return nil, err
 		}
-		return r.send(ctx, j, d)
+		return r.sendStored(ctx, j, d)
 	}
 	return func(tx *store.Tx) error {
 		if _, err := tx.Advance(d.ID, store.Unsure, tx.Now(), ""); err != nil {

@@ -321,7 +321,7 @@ func TestBrokenDelivery(t *testing.T) {
 	d := h.delivery(h.only())
 	d.Content = []byte("{")
 	lease := &store.Lease{Jobs: []store.Job{{Kind: jobSend}}}
-	final, err := h.send(t.Context(), lease.Jobs[0], d)
+	final, err := h.sendStored(t.Context(), lease.Jobs[0], d)
 	h.must(err)
 	h.must(h.Store.Do(t.Context(), final))
 	h.wantState(h.only(), store.Failed)

@@ -45,7 +45,13 @@ func (r *Rules) SortChat(e postern.ChatEvent) store.Plan {
 
 // dedup tells repeats of a chat event apart: what happened to which message.
 func (r *Rules) dedup(e postern.ChatEvent, what string) string {
-	return r.PlatformName + ":" + string(e.Channel.ID) + ":" + string(e.Message.ID) + ":" + what
+	return r.eventKey(e.Channel.ID, e.Message.ID, what)
+}
+
+// eventKey has the message's id first. Ids grow, so that new keys stand together in the
+// index; with the channel first each would touch a page of its own.
+func (r *Rules) eventKey(ch postern.ChannelID, m postern.MessageID, what string) string {
+	return r.PlatformName + ":" + string(m) + ":" + string(ch) + ":" + what
 }
 
 // chatPlan gives an event to its channel's own lane.

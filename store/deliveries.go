@@ -214,6 +214,15 @@ func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n i
 	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
 }
 
+// LastStates lists the same deliveries as LastDeliveries, without their Content.
+func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
+	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ?`, int64(p), int(Queued), n)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDeliveryState(r.Scan) })
+}
+
 // AlreadyMailed tells which of these messages went to the participant before.
 func (s *Store) AlreadyMailed(ctx context.Context, p postern.ParticipantID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
 	args := []any{int64(p)}

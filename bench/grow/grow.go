@@ -82,7 +82,7 @@ func tables(s Size) []table {
 		{"people", s.People, map[string]string{"user_id": user("n"), "email": user("n") + " || '@people.example'", "name": "'Name'", "updated_at": at}},
 		{"conversations", s.Conversations, map[string]string{"id": "n + 1", "platform": "'sendbird'", "channel": channel("n"), "name": "'Support'", "subject": "'Support'", "root_id": "'c.' || pad16(n) || '@" + s.Domain + "'", "created_at": at}},
 		{"participants", s.Conversations, map[string]string{"id": participant("n"), "conversation_id": "n + 1", "user_id": user("n"), "created_at": at}},
-		{"events", s.Messages, map[string]string{"source": "'sendbird'", "dedup": "'sendbird:' || " + channel(c) + " || ':' || pad16(n) || ':sent'", "received_at": at, "body": fmt.Sprintf("bytes(%d)", bodyBytes)}},
+		{"events", s.Messages, map[string]string{"source": "'sendbird'", "dedup": "'sendbird:' || pad16(n) || ':' || " + channel(c) + " || ':sent'", "received_at": at, "body": fmt.Sprintf("bytes(%d)", bodyBytes)}},
 		{"deliveries", s.Messages, map[string]string{"id": delivery, "participant_id": participant(c), "state": "5", "message_id": delivery + " || '@" + s.Domain + "'", "provider_id": delivery,
 			"recipient": user(c) + " || '@people.example'", "content": contentOf(bodyBytes), "newest_at": at, "created_at": at, "attempted_at": at, "accepted_at": at, "delivered_at": at, "opened_at": at}},
 		{"mailed", s.Messages, map[string]string{"participant_id": participant(c), "message_id": "pad16(n)", "delivery_id": delivery, "created_at": at}},

@@ -65,7 +65,7 @@ type SendbirdConfig struct {
 	GetRate          float64  `key:"get_rate" default:"0" doc:"Most GET calls a second, of all replicas together; 0: no limit. Sendbird counts by method, as the plan allows."`
 	PostRate         float64  `key:"post_rate" default:"0" doc:"Most POST calls a second, as get_rate."`
 	PutRate          float64  `key:"put_rate" default:"0" doc:"Most PUT calls a second, as get_rate."`
-	MaxMessageLength int      `key:"max_message_length" default:"5000" min:"1" doc:"Longest text of a chat message in characters; longer replies are split. Applies where the channel does not tell its own."`
+	MaxMessageLength int      `key:"max_message_length" default:"5000" min:"1" doc:"Longest text of a chat message in characters; longer replies are split, and what would become more than 20 messages is posted as its beginning and a file of all of it. Applies where the channel does not tell its own."`
 }
 
 // MailgunConfig is what it takes to talk to Mailgun.

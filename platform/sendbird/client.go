@@ -2,12 +2,15 @@ package sendbird
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postern-chat/postern"
@@ -48,12 +51,12 @@ type Config struct {
 
 // Client speaks with one Sendbird application. It is safe for concurrent use.
 type Client struct {
-	cfg         Config
-	base        string // without final slash
-	masterToken []byte
-	http        *http.Client
-	files       *fetch.Client
-	pace        *pacer
+	cfg   Config
+	base  string    // without final slash
+	macs  sync.Pool // of hash.Hash, HMAC-SHA256 keyed with the master token
+	http  *http.Client
+	files *fetch.Client
+	pace  *pacer
 }
 
 // New makes a client; it makes no call.
@@ -82,12 +85,13 @@ func New(cfg Config) (*Client, error) {
 		cfg.Now = time.Now
 	}
 	c := &Client{
-		cfg:         cfg,
-		base:        strings.TrimRight(api.String(), "/"),
-		masterToken: []byte(cfg.MasterToken),
-		http:        httpClient(cfg.HTTPClient),
-		pace:        newPacer(cfg.Rates),
+		cfg:  cfg,
+		base: strings.TrimRight(api.String(), "/"),
+		http: httpClient(cfg.HTTPClient),
+		pace: newPacer(cfg.Rates),
 	}
+	key := []byte(cfg.MasterToken)
+	c.macs.New = func() any { return hmac.New(sha256.New, key) }
 	if c.files, err = newFiles(cfg, api); err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func httpClient(given *http.Client) *http.Client {
 		ResponseHeaderTimeout:  30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    64,
+		MaxIdleConnsPerHost:    1024, // as many as there are workers: a connection costs more than a call
 		IdleConnTimeout:        60 * time.Second,
 	}}
 	if given != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"net/http"
 
 	"github.com/postern-chat/postern"
@@ -29,7 +30,9 @@ func (c *Client) Verify(h http.Header, body []byte) error {
 	if _, err := hex.Decode(got[:], []byte(sig)); err != nil {
 		return postern.Errorf(postern.Denied, op, "signature is not hexadecimal")
 	}
-	mac := hmac.New(sha256.New, c.masterToken)
+	mac, _ := c.macs.Get().(hash.Hash)
+	defer c.macs.Put(mac)
+	mac.Reset()
 	mac.Write(body)
 	if !hmac.Equal(got[:], mac.Sum(want[:0])) {
 		return postern.Errorf(postern.Denied, op, "signature does not hold")

@@ -2,6 +2,7 @@ package mailgun
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,6 +71,8 @@ type Client struct {
 	cfg  Config
 	http *http.Client
 	base string // without a slash at its end
+	// boundary of the forms we send: random, and never told to who could write it into a mail.
+	formBoundary string
 }
 
 // New makes a Client. It makes no call.
@@ -99,7 +102,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, string, time.Duration) {}
 	}
-	return &Client{cfg: cfg, http: httpClient(cfg.HTTPClient), base: base}, nil
+	return &Client{cfg: cfg, http: httpClient(cfg.HTTPClient), base: base, formBoundary: rand.Text() + rand.Text()}, nil
 }
 
 func setDefault[T comparable](v *T, d T) {
@@ -151,6 +154,7 @@ func httpClient(given *http.Client) *http.Client {
 				ForceAttemptHTTP2:     true,
 				MaxIdleConns:          1024,
 				MaxIdleConnsPerHost:   1024,
+				WriteBufferSize:       16 << 10, // most mails leave in one piece then
 				IdleConnTimeout:       60 * time.Second,
 				TLSHandshakeTimeout:   10 * time.Second,
 				ResponseHeaderTimeout: 60 * time.Second,

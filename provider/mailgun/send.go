@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"net/mail"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
@@ -112,8 +110,8 @@ type upload struct {
 
 func (c *Client) upload(m postern.Outgoing) (*upload, error) {
 	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	fields := [][2]string{
+	form.Grow(2048)
+	for _, f := range [...][2]string{
 		{"to", m.To},
 		{"o:tag", c.cfg.Tag},
 		{"o:tracking-opens", "yes"},
@@ -123,28 +121,30 @@ func (c *Client) upload(m postern.Outgoing) (*upload, error) {
 		{"o:suppress-headers", "X-Mailgun-Variables"},
 		{"v:" + varDelivery, string(m.Delivery)},
 		{"v:" + varParticipant, strconv.FormatUint(uint64(m.Participant), 10)},
+	} {
+		c.part(&form, `form-data; name="`, f[0], "\"\r\n\r\n", f[1], "\r\n")
 	}
-	for _, f := range fields {
-		if err := w.WriteField(f[0], f[1]); err != nil {
-			return nil, err
-		}
-	}
-	h := textproto.MIMEHeader{}
-	h.Set("Content-Disposition", `form-data; name="message"; filename="message.mime"`)
-	h.Set("Content-Type", "message/rfc822")
-	if _, err := w.CreatePart(h); err != nil {
-		return nil, err
-	}
+	c.part(&form, `form-data; name="message"; filename="message.mime"`, "\r\nContent-Type: message/rfc822\r\n\r\n")
 	n := form.Len()
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	u := &upload{m: m, head: form.Bytes()[:n:n], tail: form.Bytes()[n:], contentType: w.FormDataContentType()}
+	put(&form, "\r\n--", c.formBoundary, "--\r\n")
+	u := &upload{m: m, head: form.Bytes()[:n:n], tail: form.Bytes()[n:], contentType: "multipart/form-data; boundary=" + c.formBoundary}
 	var err error
 	if u.first, err = m.Open(); err != nil {
 		return nil, ours(opSend, err)
 	}
 	return u, nil
+}
+
+// part begins a part of the form (RFC 7578). All names are ours and need no quoting.
+func (c *Client) part(b *bytes.Buffer, disposition string, rest ...string) {
+	put(b, "--", c.formBoundary, "\r\nContent-Disposition: ", disposition)
+	put(b, rest...)
+}
+
+func put(b *bytes.Buffer, words ...string) {
+	for _, w := range words {
+		b.WriteString(w)
+	}
 }
 
 // request makes the POST. With a known size it has a Content-Length, else it is chunked.

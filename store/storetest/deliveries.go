@@ -102,6 +102,13 @@ func testDeliveries(t *testing.T, b Backend) {
 	if got := ids(must(s.LastDeliveries(ctx, who, 5))(t)); got != "d1" {
 		t.Errorf("that may have gone out: %s", got)
 	}
+	whole, narrow := must(s.LastDeliveries(ctx, who, 5))(t), must(s.LastStates(ctx, who, 5))(t)
+	for i := range whole {
+		whole[i].Content = nil
+	}
+	if diff := cmp.Diff(whole, narrow); diff != "" {
+		t.Error(diff)
+	}
 	if diff := cmp.Diff(map[string]int64{"accepted": 1, "queued": 2}, must(s.DeliveryCounts(ctx))(t)); diff != "" {
 		t.Error(diff)
 	}
