@@ -67,6 +67,11 @@ type dialect interface {
 	finish(tx *Tx, jobs []jobKey) error
 	// add puts jobs into lanes; they are in order of lane.
 	add(tx *Tx, jobs []laneJob) error
+	// deliver stores deliveries and the messages in them; note stores notes; become turns
+	// jobs into others, due at once.
+	deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error
+	note(tx *Tx, notes []Note) error
+	become(tx *Tx, jobs []becameJob) error
 	// release gives lanes back, whose rows are locked: due when their next job is, or
 	// gone if there is none.
 	release(tx *Tx, lanes []string) error

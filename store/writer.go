@@ -291,6 +291,9 @@ func (w *writer) attempt(group []*op) (f fate, err error) {
 		w.rollback()
 		return w.gone(unknown, lost), fault("store.write", err)
 	}
+	if tx.due {
+		w.s.signal()
+	}
 	return written, nil
 }
 
