@@ -107,7 +107,7 @@ func (b *bulk) adds(id postern.DeliveryID) bool {
 }
 
 func (d *Delivery) row(now int64) []any {
-	return []any{string(d.ID), int64(d.Participant), int(d.State), d.MessageID, d.Recipient, d.Content, d.NewestAt, now, ms(d.AttemptedAt)}
+	return []any{string(d.ID), int64(d.Participant), int(d.State), d.MessageID, d.Recipient, d.NewestAt, now, ms(d.AttemptedAt)}
 }
 
 // bounded is a note as it is kept.

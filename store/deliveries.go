@@ -135,7 +135,7 @@ func (tx *Tx) Answered(id postern.DeliveryID) error {
 
 // The columns of a delivery, with what was sent and without: that may be large.
 const (
-	deliveryColumns = deliveryState + `, content` + fromDeliveries
+	deliveryColumns = deliveryState + `, (SELECT content FROM delivery_contents WHERE delivery_id = deliveries.id)` + fromDeliveries
 	deliveryState   = `id, participant_id, state, message_id, provider_id, recipient, newest_at, created_at, attempted_at, delivered_at, opened_at, answered_at, detail`
 	fromDeliveries  = ` FROM deliveries`
 )
@@ -160,7 +160,7 @@ func (s *Store) delivery(ctx context.Context, where string, arg any) (d Delivery
 	if err != nil {
 		return d, false, fault("store.read", err)
 	}
-	d, err = scanDelivery(st.QueryRowContext(ctx, clean([]any{arg})...).Scan)
+	d, err = scanDelivery(st.QueryRowContext(s.dialect.reading(ctx), clean([]any{arg})...).Scan)
 	ok, err = found(err)
 	return d, ok, err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -76,6 +77,11 @@ func (postgres) rebind(query string) string { return numbered(query) }
 // it waited for a lane's row, whatever the server's default is.
 func (postgres) begin() string { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
 func (postgres) alone() bool   { return true }
+
+func (postgres) patience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+func (postgres) reading(ctx context.Context) context.Context { return ctx }
 
 func (postgres) alive(c *sql.Conn) bool {
 	alive := false

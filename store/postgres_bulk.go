@@ -24,7 +24,7 @@ FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?:
 	return err
 }
 
-// deliver stores both in one statement, each in the order of its key, in which
+// deliver stores all in one statement, each in the order of its key, in which
 // other transactions that store the same wait for this one.
 func (postgres) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
 	n, m := len(ds), len(mailed)
@@ -39,13 +39,15 @@ func (postgres) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
 		whose[i], written[i], parts[i], of[i] = int64(r.participant), r.CreatedAt, string(r.Message), string(r.delivery)
 	}
 	_, err := tx.exec(`WITH sent AS (
- INSERT INTO deliveries (id, participant_id, state, message_id, recipient, content, newest_at, created_at, attempted_at)
- SELECT id, participant, state, message, recipient, content, newest, ?::bigint, attempted
- FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) AS d(id, participant, state, message, recipient, content, newest, attempted) ORDER BY id
+ INSERT INTO deliveries (id, participant_id, state, message_id, recipient, newest_at, created_at, attempted_at)
+ SELECT id, participant, state, message, recipient, newest, ?::bigint, attempted
+ FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::bigint[]) AS d(id, participant, state, message, recipient, newest, attempted) ORDER BY id
+), kept AS (
+ INSERT INTO delivery_contents (delivery_id, content) SELECT id, content FROM unnest(?::text[], ?::bytea[]) AS c(id, content) ORDER BY id
 )
 INSERT INTO mailed (participant_id, message_id, delivery_id, created_at)
 SELECT participant, message, delivery, created FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bigint[]) AS m(participant, message, delivery, created) ORDER BY 1, 2`,
-		tx.now, ids, participants, states, messages, recipients, contents, newest, attempted, whose, parts, of, written)
+		tx.now, ids, participants, states, messages, recipients, newest, attempted, ids, contents, whose, parts, of, written)
 	return err
 }
 

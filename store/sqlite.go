@@ -122,6 +122,14 @@ func (sqlite) rebind(query string) string { return query }
 func (sqlite) begin() string              { return "BEGIN IMMEDIATE" }
 func (sqlite) alone() bool                { return false }
 
+// patience and reading: a context that can end costs a goroutine for each statement, and
+// more for each row's reader. Statements on a file are short, and a disk that hangs is not
+// to be interrupted anyway.
+func (sqlite) patience(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+	return ctx, func() {}
+}
+func (sqlite) reading(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+
 // alive: a database that is a file has no connection to lose; whatever is wrong with
 // it shows in the next ROLLBACK.
 func (sqlite) alive(*sql.Conn) bool { return true }

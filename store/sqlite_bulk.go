@@ -2,11 +2,14 @@ package store
 
 func (sqlite) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
 	for part := range parts(ds) {
-		args := make([]any, 0, 9*len(part))
+		args, contents := make([]any, 0, 8*len(part)), make([]any, 0, 2*len(part))
 		for i := range part {
-			args = append(args, part[i].row(tx.now)...)
+			args, contents = append(args, part[i].row(tx.now)...), append(contents, string(part[i].ID), part[i].Content)
 		}
-		if _, err := tx.exec(rows(len(part), `INSERT INTO deliveries (id, participant_id, state, message_id, recipient, content, newest_at, created_at, attempted_at) VALUES `, 9, ``), args...); err != nil {
+		if _, err := tx.exec(rows(len(part), `INSERT INTO delivery_contents (delivery_id, content) VALUES `, 2, ``), contents...); err != nil {
+			return err
+		}
+		if _, err := tx.exec(rows(len(part), `INSERT INTO deliveries (id, participant_id, state, message_id, recipient, newest_at, created_at, attempted_at) VALUES `, 8, ``), args...); err != nil {
 			return err
 		}
 	}

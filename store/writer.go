@@ -269,7 +269,7 @@ func (w *writer) attempt(group []*op) (f fate, err error) {
 		return lost, fault("store.write", err)
 	}
 	// Not the callers' contexts: one that ends would break its neighbours' transaction.
-	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+	ctx, cancel := w.s.dialect.patience(context.Background(), groupTimeout)
 	defer cancel()
 	tx := &Tx{ctx: ctx, w: w, now: w.s.now()}
 	arrivals, rest := split(group)
