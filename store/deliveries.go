@@ -62,17 +62,11 @@ type Mailed struct {
 // carries. A message that has been mailed to the participant before is an error:
 // nothing goes out twice.
 func (tx *Tx) AddDelivery(d Delivery, messages []Mailed) error {
-	_, err := tx.exec(`INSERT INTO deliveries (id, participant_id, state, message_id, recipient, content, newest_at, created_at, attempted_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, string(d.ID), int64(d.Participant), int(d.State), d.MessageID, d.Recipient, d.Content, d.NewestAt, tx.now, ms(d.AttemptedAt))
-	if err != nil {
-		return err
-	}
+	d.Recipient, d.MessageID = text(d.Recipient), text(d.MessageID)
+	tx.bulk.deliveries, tx.touched = append(tx.bulk.deliveries, d), true
 	for _, m := range messages {
-		_, err := tx.exec(`INSERT INTO mailed (participant_id, message_id, delivery_id, created_at) VALUES (?, ?, ?, ?)`,
-			int64(d.Participant), string(m.Message), string(d.ID), m.CreatedAt)
-		if err != nil {
-			return err
-		}
+		m.Message = postern.MessageID(text(string(m.Message)))
+		tx.bulk.mailed = append(tx.bulk.mailed, mailedRow{d.Participant, d.ID, m})
 	}
 	return nil
 }
@@ -97,20 +91,40 @@ var advanceColumns = map[DeliveryState]string{
 // Advance raises a delivery's state; it never lowers it, so events may come in any
 // order. when is the moment it happened. It tells whether the state rose.
 func (tx *Tx) Advance(id postern.DeliveryID, to DeliveryState, when time.Time, detail string) (bool, error) {
-	if col := advanceColumns[to]; col != "" {
-		if _, err := tx.exec(`UPDATE deliveries SET `+col+` = ? WHERE id = ? AND `+col+` = 0`, ms(when), string(id)); err != nil {
-			return false, err
+	col, set, args := advanceColumns[to], "", []any{int(to), detail, detail}
+	if col != "" {
+		set, args = set+`, `+col+` = CASE WHEN `+col+` = 0 THEN ? ELSE `+col+` END`, append(args, ms(when))
+	}
+	// The provider's id comes just before; one statement for both.
+	t := tx.bulk.took
+	if t != nil && t.id == id {
+		more, values := t.set()
+		set, args, tx.bulk.took = set+`, `+more, append(args, values...), nil
+	}
+	raise := func() (n int64, err error) {
+		return tx.exec(`UPDATE deliveries SET state = ?, detail = CASE WHEN ? = '' THEN detail ELSE ? END`+set+` WHERE id = ? AND state < ?`, append(args, string(id), int(to))...)
+	}
+	if !tx.bulk.adds(id) {
+		inner := raise
+		raise = func() (n int64, err error) {
+			err = tx.apart(func() error { n, err = inner(); return err })
+			return n, err
 		}
 	}
-	n, err := tx.exec(`UPDATE deliveries SET state = ?, detail = CASE WHEN ? = '' THEN detail ELSE ? END WHERE id = ? AND state < ?`,
-		int(to), detail, detail, string(id), int(to))
-	return n > 0, err
+	n, err := raise()
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	tx.bulk.took = t
+	if col != "" {
+		_, err = tx.exec(`UPDATE deliveries SET `+col+` = ? WHERE id = ? AND `+col+` = 0`, ms(when), string(id))
+	}
+	return false, err
 }
 
 // Took notes the provider's id for a delivery.
 func (tx *Tx) Took(id postern.DeliveryID, providerID string) error {
-	_, err := tx.exec(`UPDATE deliveries SET provider_id = ? WHERE id = ?`, providerID, string(id))
-	return err
+	return tx.leaveTook(took{id, providerID, -1})
 }
 
 // Answered notes that the participant answered a delivery, which proves that he read it.
@@ -121,7 +135,7 @@ func (tx *Tx) Answered(id postern.DeliveryID) error {
 
 // The columns of a delivery, with what was sent and without: that may be large.
 const (
-	deliveryColumns = deliveryState + `, content` + fromDeliveries
+	deliveryColumns = deliveryState + `, (SELECT content FROM delivery_contents WHERE delivery_id = deliveries.id)` + fromDeliveries
 	deliveryState   = `id, participant_id, state, message_id, provider_id, recipient, newest_at, created_at, attempted_at, delivered_at, opened_at, answered_at, detail`
 	fromDeliveries  = ` FROM deliveries`
 )
@@ -146,7 +160,7 @@ func (s *Store) delivery(ctx context.Context, where string, arg any) (d Delivery
 	if err != nil {
 		return d, false, fault("store.read", err)
 	}
-	d, err = scanDelivery(st.QueryRowContext(ctx, clean([]any{arg})...).Scan)
+	d, err = scanDelivery(st.QueryRowContext(s.dialect.reading(ctx), clean([]any{arg})...).Scan)
 	ok, err = found(err)
 	return d, ok, err
 }
@@ -207,7 +221,7 @@ func (s *Store) Undelivered(ctx context.Context, p postern.ParticipantID, after,
 // LastDeliveries lists the newest few deliveries of a participant that may have
 // gone out, newest first.
 func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
-	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ?`, int64(p), int(Queued), n)
+	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +230,7 @@ func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n i
 
 // LastStates lists the same deliveries as LastDeliveries, without their Content.
 func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
-	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ?`, int64(p), int(Queued), n)
+	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,10 @@ const (
 
 // Become turns a job into another one at the same place of its lane, due at once.
 func (tx *Tx) Become(j Job, kind string, args []byte) error {
+	if h, ok := tx.held[j.Lane]; ok {
+		tx.bulk.became, tx.touched = append(tx.bulk.became, becameJob{h.number, j.ID, text(kind), args}), true
+		return nil
+	}
 	_, err := tx.exec(`UPDATE jobs SET kind = ?, args = ?, attempts = 0, due_at = ?, cap_at = ? WHERE `+thisJob, kind, args, tx.now, tx.now, j.Lane, j.ID)
 	return err
 }
@@ -162,13 +166,13 @@ type Backlog struct {
 }
 
 // maxCount bounds how far open work is counted.
-const maxCount = 1_000_000
+const maxCount = "1000000"
 
 // Backlog counts what is open: what was done is not looked at.
 func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
 	var oldest sql.NullInt64
-	_, err = s.one(ctx, `SELECT COUNT(*), MIN(added_at), (SELECT COUNT(*) FROM (SELECT 1 FROM lanes LIMIT ?) AS few), (SELECT COUNT(*) FROM (SELECT 1 FROM dead_jobs LIMIT ?) AS few)
-FROM (SELECT added_at FROM jobs LIMIT ?) AS few`, []any{maxCount, maxCount, maxCount}, &b.Jobs, &oldest, &b.Lanes, &b.Dead)
+	_, err = s.one(ctx, `SELECT COUNT(*), MIN(added_at), (SELECT COUNT(*) FROM (SELECT 1 FROM lanes LIMIT `+maxCount+`) AS few), (SELECT COUNT(*) FROM (SELECT 1 FROM dead_jobs LIMIT `+maxCount+`) AS few)
+FROM (SELECT added_at FROM jobs LIMIT `+maxCount+`) AS few`, nil, &b.Jobs, &oldest, &b.Lanes, &b.Dead)
 	b.Oldest = at(oldest.Int64)
 	return b, err
 }

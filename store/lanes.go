@@ -244,7 +244,6 @@ func (s *Store) Finish(ctx context.Context, l *Lease, fn func(tx *Tx) error) err
 			}
 		}
 		tx.released, tx.touched = append(tx.released, l.Lane), true
-		tx.committed(tx.w.s.signal)
 		return nil
 	})
 }
@@ -271,7 +270,7 @@ func (s *Store) Extend(ctx context.Context, leases []*Lease) (lost []*Lease, err
 // claimDue leases due lanes, for both databases: %[1]s and %[2]s are the greater and the
 // lesser of two values, %[3]s locks the rows, by %[4]s they are found again. A lane whose quiet window is open wants to
 // wait for the last of its jobs; where that is still to come it is put off instead.
-const claimDue = `WITH found AS MATERIALIZED (SELECT number, lane, due_at, cap_at FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? %[3]s),
+const claimDue = `WITH found AS MATERIALIZED (SELECT number, lane, due_at, cap_at FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? + 0 %[3]s),
 due AS MATERIALIZED (SELECT %[4]s, CASE WHEN cap_at <= ? THEN due_at ELSE %[2]s(cap_at, %[1]s(due_at,
  (SELECT MAX(due_at) FROM (SELECT due_at FROM jobs WHERE jobs.lane = found.number ORDER BY id LIMIT 100) AS few))) END AS wish FROM found)
 UPDATE lanes SET due_at = CASE WHEN due.wish > ? THEN due.wish ELSE ? END, cap_at = CASE WHEN due.wish > ? THEN lanes.cap_at ELSE ? END,
@@ -304,6 +303,14 @@ func dueOf(head laneHead, poked string, now int64) (due, limit int64) {
 		return min(head.cap, max(head.due, head.latest)), head.cap
 	}
 	return head.cap, head.cap
+}
+
+// dueOf is that for a lane that is given back. Workers are woken for it only if it is due
+// before they look by themselves.
+func (tx *Tx) dueOf(head laneHead, lane string) (due, limit int64) {
+	due, limit = dueOf(head, tx.held[lane].poked, tx.now)
+	tx.due = tx.due || due <= tx.now+poll.Milliseconds()
+	return due, limit
 }
 
 // laneHead is the first job of a lane, as far as it decides when the lane is due.

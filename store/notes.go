@@ -37,9 +37,8 @@ func (n Note) of(event int64) Note {
 
 // Note writes a note.
 func (tx *Tx) Note(n Note) error {
-	_, err := tx.exec(`INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		tx.now, n.What, short(n.Why, maxReason), string(n.Channel), string(n.User), short(n.Ref, maxKey), short(n.Ref2, maxKey), short(n.Detail, maxReason))
-	return err
+	tx.bulk.notes, tx.touched = append(tx.bulk.notes, n.bounded()), true
+	return nil
 }
 
 // NoteSoon keeps a note without waiting for the disk, and leaves it out when too many

@@ -197,22 +197,31 @@ type NewConversation struct {
 // EnsureParticipant gives the participant of a channel and user, and makes him and
 // the conversation if they are new; id is the new participant's, random.
 func (tx *Tx) EnsureParticipant(c NewConversation, user postern.UserID, id postern.ParticipantID) (p Participant, err error) {
+	err = tx.apart(func() error { p, err = tx.ensure(c, user, id); return err })
+	return p, err
+}
+
+func (tx *Tx) ensure(c NewConversation, user postern.UserID, id postern.ParticipantID) (p Participant, err error) {
 	// Looked for first: ON CONFLICT DO UPDATE would lock the conversation's row every
 	// time, and all its members' mails would wait for one another.
 	p, ok, err := tx.participantOf(c, user)
 	if err != nil || ok && (c.Name == "" || c.Name == p.Name) {
 		return p, err
 	}
-	_, err = tx.exec(`INSERT INTO conversations (platform, channel, name, subject, root_id, created_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (platform, channel) DO UPDATE SET name = excluded.name WHERE conversations.name <> excluded.name AND excluded.name <> ''`,
-		c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, tx.now)
+	p = Participant{ID: id, User: postern.UserID(text(string(user))), Conversation: Conversation{Platform: text(c.Platform), Channel: postern.ChannelID(text(string(c.Channel)))}}
+	fresh, err := tx.one(`INSERT INTO conversations (platform, channel, name, subject, root_id, created_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (platform, channel) DO UPDATE SET name = excluded.name WHERE conversations.name <> excluded.name AND excluded.name <> ''
+RETURNING id, name, subject, root_id, COALESCE((SELECT read_at FROM reads WHERE reads.platform = conversations.platform AND reads.channel = conversations.channel AND reads.user_id = ?), 0)`,
+		[]any{c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, tx.now, string(user)},
+		&p.Conversation.ID, &p.Name, &p.Subject, &p.RootID, &p.ReadAt)
+	tx.touched = true
 	if err != nil {
 		return p, err
 	}
-	_, err = tx.exec(`INSERT INTO participants (id, conversation_id, user_id, created_at)
+	n, err := tx.exec(`INSERT INTO participants (id, conversation_id, user_id, created_at)
 SELECT ?, id, ?, ? FROM conversations WHERE platform = ? AND channel = ? ON CONFLICT (conversation_id, user_id) DO NOTHING`,
 		int64(id), string(user), tx.now, c.Platform, string(c.Channel))
-	if err != nil {
+	if err != nil || fresh && n == 1 {
 		return p, err
 	}
 	p, ok, err = tx.participantOf(c, user)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -77,6 +78,11 @@ func (postgres) rebind(query string) string { return numbered(query) }
 func (postgres) begin() string { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
 func (postgres) alone() bool   { return true }
 
+func (postgres) patience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+func (postgres) reading(ctx context.Context) context.Context { return ctx }
+
 func (postgres) alive(c *sql.Conn) bool {
 	alive := false
 	err := c.Raw(func(dc any) error {
@@ -132,6 +138,13 @@ const recordAll = `WITH input AS MATERIALIZED (
 ), added AS (
  INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
  SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
+), noted AS (
+ INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail)
+ SELECT ?::bigint, what, why, channel, user_id, CASE WHEN ref = '' THEN 'event-' || stored.id ELSE ref END,
+  CASE WHEN ref <> '' AND ref2 = '' THEN 'event-' || stored.id ELSE ref2 END, detail
+ FROM unnest(?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[])
+  WITH ORDINALITY AS o(of, what, why, channel, user_id, ref, ref2, detail, n)
+ JOIN (SELECT id, n FROM input) AS i ON i.n = o.of JOIN stored ON stored.id = i.id ORDER BY o.n
 )
 SELECT input.n, input.id, stored.id IS NULL FROM input LEFT JOIN stored ON stored.id = input.id`
 
@@ -140,6 +153,7 @@ func (postgres) record(tx *Tx, in []*arrival) error {
 	sources, keys, digests := make([]string, n), make([]*string, n), make([][]byte, n)
 	bodies, contents, refs := make([][]byte, n), make([][]byte, n), make([]string, n)
 	var jobs jobColumnsOf
+	var notes noteColumnsOf
 	for i, a := range in {
 		a.duplicate, a.replayed = false, false
 		sources[i], digests[i], bodies[i], contents[i], refs[i] = a.Source, a.Digest, a.Body, a.Content, a.Ref
@@ -149,13 +163,17 @@ func (postgres) record(tx *Tx, in []*arrival) error {
 		for _, j := range a.Jobs {
 			jobs.append(newLaneJob(j, int64(i+1), tx.now))
 		}
+		for _, note := range a.Notes {
+			notes.append(note.bounded(), int64(i+1))
+		}
 	}
 	type outcome struct {
 		n, id    int64
 		repeated bool
 	}
 	out, err := all(tx, func(r *sql.Rows) (o outcome, err error) { return o, r.Scan(&o.n, &o.id, &o.repeated) }, recordAll,
-		sources, keys, digests, bodies, contents, refs, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now)
+		sources, keys, digests, bodies, contents, refs, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now,
+		tx.now, notes.of, notes.whats, notes.whys, notes.channels, notes.users, notes.refs, notes.refs2, notes.details)
 	if err != nil {
 		return err
 	}
@@ -166,10 +184,7 @@ func (postgres) record(tx *Tx, in []*arrival) error {
 			repeats[a.Dedup] = append(repeats[a.Dedup], a)
 		}
 	}
-	if err := findFirsts(tx, repeats); err != nil {
-		return err
-	}
-	return noteArrivals(tx, in)
+	return findFirsts(tx, repeats)
 }
 
 // findFirsts finds what arrivals repeat.
@@ -196,20 +211,6 @@ func findFirsts(tx *Tx, repeats map[string][]*arrival) error {
 	}
 	if len(repeats) > 0 { // taken away in between
 		return tx.fail(errors.New("what an arrival repeats is gone"))
-	}
-	return nil
-}
-
-func noteArrivals(tx *Tx, in []*arrival) error {
-	for _, a := range in {
-		if a.duplicate {
-			continue
-		}
-		for _, note := range a.Notes {
-			if err := tx.Note(note.of(a.id)); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
@@ -296,7 +297,7 @@ func (postgres) release(tx *Tx, lanes []string) error {
 			empty = append(empty, lane)
 			continue
 		}
-		due, limit := dueOf(h, tx.held[lane].poked, tx.now)
+		due, limit := tx.dueOf(h, lane)
 		open, dues, caps = append(open, lane), append(dues, due), append(caps, limit)
 	}
 	if len(empty) > 0 {

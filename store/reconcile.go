@@ -59,7 +59,7 @@ ON CONFLICT (platform, channel) DO UPDATE SET
 // DueWatches takes channels that are to be looked through now, the longest due first,
 // and lets them rest until again, should nobody tell more of them.
 func (tx *Tx) DueWatches(platform string, most int, again time.Time) ([]postern.ChannelID, error) {
-	names, err := all(tx, scanString, `SELECT channel FROM watches WHERE check_at > 0 AND check_at <= ? AND platform = ? ORDER BY check_at LIMIT ?`, tx.now, platform, most)
+	names, err := all(tx, scanString, `SELECT channel FROM watches WHERE check_at > 0 AND check_at <= ? AND platform = ? ORDER BY check_at LIMIT ? + 0`, tx.now, platform, most)
 	out := make([]postern.ChannelID, 0, len(names))
 	for _, n := range names {
 		if _, err := tx.exec(`UPDATE watches SET check_at = ? WHERE platform = ? AND channel = ?`, ms(again), platform, n); err != nil {
@@ -182,8 +182,7 @@ func (s *Store) LaneHas(ctx context.Context, lane, kind string) (bool, error) {
 // TookAt notes the provider's id for a delivery, and when it is to be asked what became
 // of it if no event tells; zero = never.
 func (tx *Tx) TookAt(id postern.DeliveryID, providerID string, ask time.Time) error {
-	_, err := tx.exec(`UPDATE deliveries SET provider_id = ?, ask_at = ? WHERE id = ?`, providerID, ms(ask), string(id))
-	return err
+	return tx.leaveTook(took{id, providerID, ms(ask)})
 }
 
 // AskAt says when the provider is to be asked about a delivery; zero = never.
@@ -207,7 +206,7 @@ func (tx *Tx) DueAsks(most int, again time.Time) ([]Asked, error) {
 	due, err := all(tx, func(r *sql.Rows) (a Asked, err error) {
 		err = r.Scan(&a.ID, (*signed)(&a.Participant))
 		return a, err
-	}, `SELECT id, participant_id`+openAsks+` AND ask_at <= ? ORDER BY ask_at LIMIT ?`, tx.now, most)
+	}, `SELECT id, participant_id`+openAsks+` AND ask_at <= ? ORDER BY ask_at LIMIT ? + 0`, tx.now, most)
 	for _, a := range due {
 		if err == nil {
 			err = tx.AskAt(a.ID, again)

@@ -333,7 +333,7 @@ func (p *purge) deliveries() error {
 			return err
 		}
 		err = byKey(p, "deliveries", ids, func(tx *Tx, places string, keys []any) (int64, error) {
-			for _, table := range []string{"mailed", "blob_uses"} {
+			for _, table := range []string{"mailed", "blob_uses", "delivery_contents"} {
 				if _, err := tx.exec(`DELETE FROM `+table+` WHERE delivery_id IN `+places, keys...); err != nil {
 					return 0, err
 				}

@@ -3,11 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -119,6 +122,14 @@ func (sqlite) rebind(query string) string { return query }
 func (sqlite) begin() string              { return "BEGIN IMMEDIATE" }
 func (sqlite) alone() bool                { return false }
 
+// patience and reading: a context that can end costs a goroutine for each statement, and
+// more for each row's reader. Statements on a file are short, and a disk that hangs is not
+// to be interrupted anyway.
+func (sqlite) patience(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+	return ctx, func() {}
+}
+func (sqlite) reading(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+
 // alive: a database that is a file has no connection to lose; whatever is wrong with
 // it shows in the next ROLLBACK.
 func (sqlite) alive(*sql.Conn) bool { return true }
@@ -134,57 +145,6 @@ func ownFaultSQLite(err error) bool {
 		return true
 	}
 	return false
-}
-
-// hold locks nothing, there is one writer, and so reads no lane twice.
-func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
-	held := make(map[string]heldLane, len(lanes))
-	for _, lane := range lanes {
-		if h, ok := tx.held[lane]; ok && lock {
-			held[lane] = h
-			continue
-		}
-		var h heldLane
-		ok, err := tx.one(`SELECT number, fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &h.number, &h.fence, &h.poked)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			held[lane] = h
-		}
-	}
-	return held, nil
-}
-
-func (sqlite) finish(tx *Tx, jobs []jobKey) error {
-	for _, j := range jobs {
-		if _, err := tx.exec(`DELETE FROM jobs WHERE lane = ? AND id = ?`, tx.held[j.lane].number, j.id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (sqlite) release(tx *Tx, lanes []string) error {
-	for _, lane := range lanes {
-		var h laneHead
-		ok, err := tx.one(`SELECT kind, due_at, cap_at, `+latestDue+` FROM jobs WHERE lane = ? ORDER BY id LIMIT 1`,
-			[]any{tx.now, tx.held[lane].number}, &h.kind, &h.due, &h.cap, &h.latest)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			tx.w.known.forget(lane)
-			_, err = tx.exec(`DELETE FROM lanes WHERE number = ?`, tx.held[lane].number)
-		} else {
-			due, limit := dueOf(h, tx.held[lane].poked, tx.now)
-			_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = 0, poked = '' WHERE number = ?`, due, limit, tx.held[lane].number)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (sqlite) extend(tx *Tx, leases []*Lease, until int64) (lost []*Lease, err error) {
@@ -204,34 +164,52 @@ func (sqlite) claim(tx *Tx, until, fence int64, max int) ([]string, int, error) 
 	return claimed(tx, fmt.Sprintf(claimDue, "MAX", "MIN", "", "number"), until, fence, max)
 }
 
-func (sqlite) jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error) {
-	var out []Job
-	for _, lane := range lanes {
-		rows, err := s.query(ctx, `SELECT `+jobColumns+` FROM lanes l JOIN jobs j ON j.lane = l.number LEFT JOIN events e ON e.id = j.event_id
-WHERE l.lane = ? ORDER BY j.id LIMIT ?`, lane, per)
+// jobs asks for many lanes at once. CROSS JOIN keeps them in the order of the list, so
+// when one lane has too much, the rest of it is left out by asking anew for those behind.
+func (sqlite) jobs(ctx context.Context, s *Store, lanes []string, per int) (out []Job, err error) {
+	query := `SELECT ` + jobColumns + ` FROM json_each(?) AS want CROSS JOIN lanes l ON l.lane = want.value CROSS JOIN jobs j ON j.lane = l.number
+ AND j.id < COALESCE((SELECT id FROM jobs WHERE jobs.lane = l.number ORDER BY id LIMIT 1 OFFSET ` + strconv.Itoa(per) + `), 9223372036854775807)
+LEFT JOIN events e ON e.id = j.event_id`
+	for len(lanes) > 0 {
+		list, err := json.Marshal(lanes)
+		if err != nil {
+			return nil, fault("store.read", err)
+		}
+		rows, err := s.query(ctx, query, string(list))
 		if err != nil {
 			return nil, err
 		}
-		if out, err = appendLane(out, rows); err != nil {
-			return nil, err
+		full := ""
+		if out, full, err = appendLanes(out, rows); err != nil || full == "" {
+			return out, err
 		}
+		lanes = lanes[slices.Index(lanes, full)+1:]
 	}
 	return out, nil
 }
 
-// appendLane reads one lane's jobs until they are too large.
-func appendLane(out []Job, rows *sql.Rows) ([]Job, error) {
+// appendLanes reads lanes' jobs until one lane's are too large, which it names.
+func appendLanes(out []Job, rows *sql.Rows) (_ []Job, full string, err error) {
 	defer func() { _ = rows.Close() }()
-	for size := 0; size < perLaneBytes && rows.Next(); {
+	lane, size := "", 0
+	for rows.Next() {
 		j, err := scanJob(rows)
 		if err != nil {
-			return nil, fault("store.read", err)
+			return nil, "", fault("store.read", err)
+		}
+		if j.Lane != lane {
+			lane, size = j.Lane, 0
+		}
+		if size >= perLaneBytes {
+			return out, lane, nil
 		}
 		size += j.size()
 		out = append(out, j)
 	}
-	return out, fault("store.read", rows.Err())
+	return out, "", fault("store.read", rows.Err())
 }
+
+func scanInt(rows *sql.Rows) (n int64, err error) { return n, rows.Scan(&n) }
 
 func scanString(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }
 

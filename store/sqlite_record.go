@@ -144,6 +144,20 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 	return nil
 }
 
+func noteArrivals(tx *Tx, in []*arrival) error {
+	for _, a := range in {
+		if a.duplicate {
+			continue
+		}
+		for _, note := range a.Notes {
+			if err := tx.Note(note.of(a.id)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // parts cuts what is to be inserted into pieces of few lengths, for which statements
 // are prepared. A statement for many rows costs far less than one for each.
 func parts[T any](list []T) iter.Seq[[]T] {

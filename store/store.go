@@ -61,6 +61,10 @@ type dialect interface {
 	rebind(query string) string
 	// begin is the statement that opens a writing transaction.
 	begin() string
+	// reading is the context of a read whose caller's is ctx.
+	reading(ctx context.Context) context.Context
+	// patience bounds how long statements may take, where that can be done at little cost.
+	patience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 	// alone tells that record needs no transaction around it, and gets none.
 	alone() bool
 	// record stores arrivals in one go, lanes before jobs.
@@ -71,6 +75,11 @@ type dialect interface {
 	finish(tx *Tx, jobs []jobKey) error
 	// add puts jobs into lanes; they are in order of lane.
 	add(tx *Tx, jobs []laneJob) error
+	// deliver stores deliveries and the messages in them; note stores notes; become turns
+	// jobs into others, due at once.
+	deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error
+	note(tx *Tx, notes []Note) error
+	become(tx *Tx, jobs []becameJob) error
 	// release gives lanes back, whose rows are locked: due when their next job is, or
 	// gone if there is none.
 	release(tx *Tx, lanes []string) error
@@ -220,7 +229,10 @@ func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows
 	if err != nil {
 		return nil, fault("store.read", err)
 	}
-	rows, err := st.QueryContext(ctx, clean(args)...)
+	if err := ctx.Err(); err != nil {
+		return nil, fault("store.read", err)
+	}
+	rows, err := st.QueryContext(s.dialect.reading(ctx), clean(args)...)
 	if err != nil {
 		return nil, fault("store.read", err)
 	}
@@ -233,7 +245,10 @@ func (s *Store) one(ctx context.Context, query string, args []any, dest ...any) 
 	if err != nil {
 		return false, fault("store.read", err)
 	}
-	return found(st.QueryRowContext(ctx, clean(args)...).Scan(dest...))
+	if err := ctx.Err(); err != nil {
+		return false, fault("store.read", err)
+	}
+	return found(st.QueryRowContext(s.dialect.reading(ctx), clean(args)...).Scan(dest...))
 }
 
 func found(err error) (bool, error) {

@@ -21,6 +21,8 @@ type Tx struct {
 	held     map[string]heldLane // lanes that functions need
 	failed   error               // of a statement: the transaction is of no use any more
 	touched  bool                // something was written, or will be
+	due      bool                // a lane that is given back is due soon
+	bulk     bulk
 	added    []laneJob
 	finished []jobKey
 	poked    []poke
@@ -151,6 +153,9 @@ func (tx *Tx) lockLanes(rest []*op) (err error) {
 // flush writes what functions left to the end.
 func (tx *Tx) flush(rest []*op) error {
 	d := tx.w.s.dialect
+	if err := tx.settle(); err != nil {
+		return err
+	}
 	if err := tx.lockLanes(rest); err != nil {
 		return err
 	}
@@ -178,6 +183,9 @@ func (tx *Tx) flush(rest []*op) error {
 
 // exec writes and tells how many rows it touched.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	if err := tx.settle(); err != nil {
+		return 0, err
+	}
 	tx.touched = true
 	st, err := tx.w.prepared(tx.ctx, query)
 	if err != nil {
@@ -191,6 +199,9 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 }
 
 func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	if err := tx.settle(); err != nil {
+		return nil, err
+	}
 	st, err := tx.w.prepared(tx.ctx, query)
 	if err != nil {
 		return nil, tx.fail(err)
@@ -204,6 +215,9 @@ func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
 
 // one reads one row into dest; false if there is none.
 func (tx *Tx) one(query string, args []any, dest ...any) (bool, error) {
+	if err := tx.settle(); err != nil {
+		return false, err
+	}
 	st, err := tx.w.prepared(tx.ctx, query)
 	if err != nil {
 		return false, tx.fail(err)

@@ -269,7 +269,7 @@ func (w *writer) attempt(group []*op) (f fate, err error) {
 		return lost, fault("store.write", err)
 	}
 	// Not the callers' contexts: one that ends would break its neighbours' transaction.
-	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+	ctx, cancel := w.s.dialect.patience(context.Background(), groupTimeout)
 	defer cancel()
 	tx := &Tx{ctx: ctx, w: w, now: w.s.now()}
 	arrivals, rest := split(group)
@@ -290,6 +290,9 @@ func (w *writer) attempt(group []*op) (f fate, err error) {
 	if err := w.exec(ctx, "COMMIT"); err != nil {
 		w.rollback()
 		return w.gone(unknown, lost), fault("store.write", err)
+	}
+	if tx.due {
+		w.s.signal()
 	}
 	return written, nil
 }

@@ -104,8 +104,14 @@ CREATE TABLE deliveries (
   opened_at      BIGINT NOT NULL DEFAULT 0,
   answered_at    BIGINT NOT NULL DEFAULT 0,
   failed_at      BIGINT NOT NULL DEFAULT 0,
-  detail         TEXT NOT NULL DEFAULT '',
-  content        BYTEA NOT NULL       -- what was sent (JSON), files by reference; last, so that the rest is read without it
+  detail         TEXT NOT NULL DEFAULT ''
+);
+
+-- What was sent (JSON), files by reference. Apart from the rest, which is written anew with
+-- each state.
+CREATE TABLE delivery_contents (
+  delivery_id TEXT PRIMARY KEY,
+  content     BYTEA NOT NULL
 );
 CREATE UNIQUE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_participant ON deliveries (participant_id, newest_at);
@@ -273,5 +279,5 @@ CREATE UNLOGGED TABLE limits (
 DROP TABLE rounds; DROP TABLE watches;
 DROP TABLE limits; DROP TABLE blob_uses; DROP TABLE house;
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
-DROP TABLE deliveries; DROP TABLE delivery_counts; DROP FUNCTION count_deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
+DROP TABLE delivery_contents; DROP TABLE deliveries; DROP TABLE delivery_counts; DROP FUNCTION count_deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;

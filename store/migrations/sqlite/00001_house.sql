@@ -112,8 +112,14 @@ CREATE TABLE deliveries (
   opened_at      INTEGER NOT NULL DEFAULT 0,
   answered_at    INTEGER NOT NULL DEFAULT 0,
   failed_at      INTEGER NOT NULL DEFAULT 0,
-  detail         TEXT NOT NULL DEFAULT '',
-  content        BLOB NOT NULL       -- what was sent (JSON), files by reference; last, so that the rest is read without it
+  detail         TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+
+-- What was sent (JSON), files by reference. Apart from the rest, which is written anew with
+-- each state.
+CREATE TABLE delivery_contents (
+  delivery_id TEXT PRIMARY KEY,
+  content     BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_participant ON deliveries (participant_id, newest_at);
@@ -265,5 +271,5 @@ CREATE INDEX posts_created ON posts (created_at);
 -- +goose Down
 DROP TABLE rounds; DROP TABLE watches; DROP TABLE blob_uses; DROP TABLE house;
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
-DROP TABLE deliveries; DROP TABLE delivery_counts; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
+DROP TABLE delivery_contents; DROP TABLE deliveries; DROP TABLE delivery_counts; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE sequences; DROP TABLE events;

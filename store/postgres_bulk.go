@@ -1,0 +1,63 @@
+package store
+
+// noteColumnsOf are notes as columns, for unnest.
+type noteColumnsOf struct {
+	of                                                 []int64 // which arrival's
+	whats, whys, channels, users, refs, refs2, details []string
+}
+
+func (c *noteColumnsOf) append(n Note, of int64) {
+	c.of, c.whats, c.whys = append(c.of, of), append(c.whats, n.What), append(c.whys, n.Why)
+	c.channels, c.users = append(c.channels, string(n.Channel)), append(c.users, string(n.User))
+	c.refs, c.refs2, c.details = append(c.refs, n.Ref), append(c.refs2, n.Ref2), append(c.details, n.Detail)
+}
+
+func (postgres) note(tx *Tx, notes []Note) error {
+	var c noteColumnsOf
+	for _, n := range notes {
+		c.append(n, 0)
+	}
+	_, err := tx.exec(`INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail)
+SELECT ?::bigint, what, why, channel, user_id, ref, ref2, detail
+FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS o(what, why, channel, user_id, ref, ref2, detail, n) ORDER BY n`,
+		tx.now, c.whats, c.whys, c.channels, c.users, c.refs, c.refs2, c.details)
+	return err
+}
+
+// deliver stores all in one statement, each in the order of its key, in which
+// other transactions that store the same wait for this one.
+func (postgres) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
+	n, m := len(ds), len(mailed)
+	ids, messages, recipients, contents := make([]string, n), make([]string, n), make([]string, n), make([][]byte, n)
+	participants, states, newest, attempted := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, d := range ds {
+		ids[i], messages[i], recipients[i], contents[i] = string(d.ID), d.MessageID, d.Recipient, d.Content
+		participants[i], states[i], newest[i], attempted[i] = int64(d.Participant), int64(d.State), d.NewestAt, ms(d.AttemptedAt)
+	}
+	whose, written, parts, of := make([]int64, m), make([]int64, m), make([]string, m), make([]string, m)
+	for i, r := range mailed {
+		whose[i], written[i], parts[i], of[i] = int64(r.participant), r.CreatedAt, string(r.Message), string(r.delivery)
+	}
+	_, err := tx.exec(`WITH sent AS (
+ INSERT INTO deliveries (id, participant_id, state, message_id, recipient, newest_at, created_at, attempted_at)
+ SELECT id, participant, state, message, recipient, newest, ?::bigint, attempted
+ FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::bigint[]) AS d(id, participant, state, message, recipient, newest, attempted) ORDER BY id
+), kept AS (
+ INSERT INTO delivery_contents (delivery_id, content) SELECT id, content FROM unnest(?::text[], ?::bytea[]) AS c(id, content) ORDER BY id
+)
+INSERT INTO mailed (participant_id, message_id, delivery_id, created_at)
+SELECT participant, message, delivery, created FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bigint[]) AS m(participant, message, delivery, created) ORDER BY 1, 2`,
+		tx.now, ids, participants, states, messages, recipients, newest, attempted, ids, contents, whose, parts, of, written)
+	return err
+}
+
+func (postgres) become(tx *Tx, jobs []becameJob) error {
+	n := len(jobs)
+	lanes, ids, kinds, args := make([]int64, n), make([]int64, n), make([]string, n), make([][]byte, n)
+	for i, j := range jobs {
+		lanes[i], ids[i], kinds[i], args[i] = j.lane, j.id, j.kind, j.args
+	}
+	_, err := tx.exec(`UPDATE jobs SET kind = u.kind, args = u.args, attempts = 0, due_at = ?, cap_at = ?
+FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::bytea[]) AS u(lane, id, kind, args) WHERE jobs.lane = u.lane AND jobs.id = u.id`, tx.now, tx.now, lanes, ids, kinds, args)
+	return err
+}
