@@ -23,7 +23,7 @@ func testClockStepsRounds(t *testing.T, b Backend) {
 				})
 				return mine
 			}
-			do(t, s, func(tx *store.Tx) error { return tx.BeginRound("r", 0) })
+			do(t, s, func(tx *store.Tx) error { return tx.BeginRound("r", tx.Now(), 0) })
 			if !take() {
 				t.Fatal("a new round is due")
 			}
