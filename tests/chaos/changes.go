@@ -59,16 +59,17 @@ func (w *world) change(c *channel, user, tok, id string, ch change, after time.D
 
 // changedEarly tells whether the gateway had accepted a change before the mail of a
 // message could have been written: within its quiet window, with nothing in the person's
-// lane that could have taken it along. came and taken are the webhooks' of the message.
-func (w *world) changedEarly(ch change, busyUntil time.Time) bool {
+// lane that could have taken it along.
+func (w *world) changedEarly(user, tok string, ch change, messages []*said, box *inbox) bool {
 	b := &w.books
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, c := b.acks["chat "+ch.id], b.acks[ch.key()]
-	if m == nil || c == nil || m.taken.IsZero() || c.taken.IsZero() || busyUntil.After(m.came) {
+	if m == nil || c == nil || m.taken.IsZero() || c.taken.IsZero() {
 		return false
 	}
-	return c.taken.Before(m.came.Add(w.opt.Delay))
+	over := m.came.Add(w.opt.Delay)
+	return c.taken.Before(over) && !w.laneBusy(user, tok, ack{m.came, over}, messages, box)
 }
 
 func (c change) key() string {
@@ -95,7 +96,7 @@ func (w *world) judgeChanges(r *report, c *channel, user string, messages []*sai
 			r.twice++
 			r.violate(ch.id, "twice", fmt.Sprintf("%s, which was deleted, was mailed to %s %d times", tok, user, len(mails)))
 		}
-		if !w.changedEarly(ch, w.busyUntil(user, tok, messages, box)) {
+		if !w.changedEarly(user, tok, ch, messages, box) {
 			continue
 		}
 		switch {
@@ -115,21 +116,25 @@ func (w *world) judgeChanges(r *report, c *channel, user string, messages []*sai
 	}
 }
 
-// busyUntil is when the last message before this one had arrived: until then the lane may
-// have been at work, and may have taken this one along before its quiet window was over.
-func (w *world) busyUntil(user, tok string, messages []*said, box *inbox) (last time.Time) {
+// laneBusy tells whether the person's lane had something else to do within a message's quiet
+// window, and may have taken this one along before that was over.
+func (w *world) laneBusy(user, tok string, window ack, messages []*said, box *inbox) bool {
 	for _, m := range messages {
-		if m.User.ID == user || m.tok == tok {
+		mails := box.byToken[m.tok]
+		if m.User.ID == user || m.tok == tok || len(mails) == 0 || mails[0].Received.Before(window.came) {
 			continue
 		}
-		if m.tok[0] == 'm' && m.tok > tok {
-			break
-		}
-		if mails := box.byToken[m.tok]; len(mails) > 0 && mails[0].Received.After(last) {
-			last = mails[0].Received
+		x := w.books.acks["chat "+m.ID.String()]
+		switch {
+		case x != nil && !x.taken.IsZero():
+			if x.came.Before(window.came) {
+				return true
+			}
+		case mails[0].Received.Before(window.taken.Add(5 * time.Second)): // it was found, nobody knows when
+			return true
 		}
 	}
-	return last
+	return false
 }
 
 // missing says what is still to be found, in the chat's and the provider's books, of what

@@ -152,6 +152,41 @@ func TestJudgeReplies(t *testing.T) {
 	}
 }
 
+func TestJudgeChanges(t *testing.T) {
+	tests := []struct {
+		name           string
+		mails          []string
+		deleted        bool
+		taken          int64 // when the change was accepted; the window ends at 1000
+		twice, violate int
+	}{
+		{"mailed as edited", []string{one, two + amended}, false, 900, 0, 0},
+		{"mailed as it was", []string{one, two + ", as promised"}, false, 900, 0, 1},
+		{"edited too late", []string{one, two + ", as promised"}, false, 1100, 0, 0},
+		{"not mailed", []string{one}, true, 900, 0, 0},
+		{"mailed though deleted", []string{one, two}, true, 900, 0, 1},
+		{"deleted too late", []string{one, two}, true, 1100, 0, 0},
+		{"deleted too late, mailed twice", []string{one, two, two}, true, 1100, 1, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, r := judged(t)
+			w.opt.Delay = 400 * time.Millisecond
+			w.books.accept("chat "+one, 100, 150)
+			w.books.accept("chat "+two, 600, 650)
+			ch := change{id: two, deleted: tt.deleted}
+			w.books.changes[two] = ch
+			w.books.accept(ch.key(), 700, tt.taken)
+			box := boxOf(tt.mails...)
+			box.mails[0].Received = time.UnixMilli(500)
+			w.judgeChanges(r, &channel{}, "bea", sayings("wim", one, two), box)
+			if r.twice != tt.twice || len(r.violations) != tt.violate {
+				t.Errorf("twice %d, %v", r.twice, r.violations)
+			}
+		})
+	}
+}
+
 func TestJudgeMarks(t *testing.T) {
 	at := time.UnixMilli
 	tests := []struct {
