@@ -76,6 +76,7 @@ func Run(t *testing.T, b Backend) {
 		{"Rounds", testRounds},
 		{"Asks", testAsks},
 		{"HeardAndMailed", testHeardAndMailed},
+		{"WrittenTogether", testWrittenTogether},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
