@@ -104,7 +104,6 @@ func (tx *Tx) shift(by time.Duration) error {
 		`UPDATE jobs SET due_at = due_at + ?, cap_at = cap_at + ?, added_at = added_at + ?`,
 		`UPDATE rounds SET due_at = due_at + ? WHERE due_at > 0`,
 		`UPDATE watches SET check_at = check_at + ? WHERE check_at > 0`,
-		`UPDATE duties SET until = until + ?, done_at = done_at + ?`,
 		`UPDATE deliveries SET ask_at = ask_at + ? WHERE state = 3 AND ask_at > 0`,
 	} {
 		args := []any{d, d, d}[:strings.Count(query, "?")]

@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"math/big"
@@ -18,6 +19,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +31,7 @@ import (
 	"github.com/postern-chat/postern/sandbox/mailgun"
 	"github.com/postern-chat/postern/sandbox/sendbird"
 	"github.com/postern-chat/postern/setup/doctor"
+	"github.com/postern-chat/postern/store"
 )
 
 // clinic is a world in order, with a gateway at https://gw.example.com: every case
@@ -115,6 +118,19 @@ func (c *clinic) configure(dir string) {
 	c.gateway = fakeGateway(c.t, secret)
 	c.serverCert = c.ca.issue(c.t, time.Now().Add(80*24*time.Hour), clinicHost)
 	c.seams.public = doctor.Public{Roots: c.ca.pool, SmallBody: 1200 << 10, LargeBody: 3 << 20, Dial: c.dial}
+	// Written in earnest, but how fast this machine's disk is now is not what is tested.
+	c.seams.disk.Sync = func(dir string) (time.Duration, error) {
+		f, err := os.CreateTemp(dir, ".clinic-*")
+		if err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+		return time.Millisecond, err
+	}
+	c.seams.glance = func(ctx context.Context, cfg *Config) (store.Glance, error) {
+		g, err := store.Look(ctx, string(cfg.Database), 100)
+		g.Commit = min(g.Commit, time.Millisecond)
+		return g, err
+	}
 }
 
 // fakeGateway answers the doctor, and refuses to be asked for webhooks as the true one does.
