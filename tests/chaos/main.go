@@ -65,6 +65,12 @@ func main() {
 	flag.StringVar(&o.Next, "next", "", "the gateway's next version; default: the same with one more migration")
 	flag.StringVar(&o.Build, "build", "", "only build the gateway and its next version into this folder, as postern and postern-next, for -binary and -next")
 	flag.Parse()
+	// The gateways run in folders of their own.
+	for _, file := range []*string{&o.Binary, &o.Next, &o.Build} {
+		if abs, err := filepath.Abs(*file); err == nil && *file != "" {
+			*file = abs
+		}
+	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if o.Build != "" {
 		if err := buildBoth(ctx, o); err != nil {
