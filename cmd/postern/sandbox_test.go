@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,18 +70,9 @@ func TestSandboxKill(t *testing.T) {
 	}
 }
 
-// needsSetup skips while the command that these tests want is not part of the program.
-func needsSetup(t *testing.T) {
-	t.Helper()
-	if !slices.ContainsFunc(options(), func(o option) bool { return o.Key == "dns.host" }) {
-		t.Skip("there is no section dns, and so no setup, in this program yet")
-	}
-}
-
 // TestSandboxSetupPlayed: what the sandbox tells a newcomer to type, typed; then the
 // first mail and its answer.
 func TestSandboxSetupPlayed(t *testing.T) {
-	needsSetup(t)
 	for _, host := range []string{"cloudflare", "rfc2136"} { // at GoDaddy's pace it takes half a minute
 		t.Run(host, func(t *testing.T) {
 			out := command(t, "sandbox", "--with-setup", "--headless", "--dns", host)
@@ -155,7 +145,6 @@ func ask(t *testing.T, method, to, body string) string {
 
 // TestSandboxWithSetup: the file that is written is a whole configuration for each host.
 func TestSandboxWithSetup(t *testing.T) {
-	needsSetup(t)
 	for _, host := range []string{"godaddy", "cloudflare", "rfc2136"} {
 		file := filepath.Join(t.TempDir(), "sandbox.toml")
 		out := command(t, "sandbox", "--with-setup", "--headless", "--dns", host, "--config-out", file)

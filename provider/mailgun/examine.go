@@ -147,8 +147,8 @@ func (x *Examiner) ours(version, rest string) string {
 }
 
 // access asks whether the account key opens the domain; if not, why.
-func (x *Examiner) access(ctx context.Context) ([]postern.Finding, examDomain, bool) {
-	var d examDomain
+func (x *Examiner) access(ctx context.Context) ([]postern.Finding, domainAnswer, bool) {
+	var d domainAnswer
 	if x.c.cfg.AccountKey == "" {
 		return []postern.Finding{warn("MAILGUN-KEY-NONE", "mailgun.account_key is not set")}, d, false
 	}
@@ -187,7 +187,7 @@ func (x *Examiner) elsewhere(ctx context.Context) bool {
 		return false
 	}
 	a := x.ask(ctx, x.exam.OtherAPIURL, http.MethodGet, x.ours("v4", ""), x.c.cfg.AccountKey, nil)
-	var d examDomain
+	var d domainAnswer
 	return a.status == http.StatusOK && d.read(a.body) == nil
 }
 

@@ -7,36 +7,12 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/postern-chat/postern"
 )
 
-// examDomain is what Examine reads of GET /v4/domains/{name}.
-type examDomain struct {
-	Domain struct {
-		Name       string `json:"name"`
-		State      string `json:"state"`
-		Type       string `json:"type"`
-		SpamAction string `json:"spam_action"`
-		IsDisabled bool   `json:"is_disabled"`
-		WebScheme  string `json:"web_scheme"`
-	} `json:"domain"`
-	Receiving []examRecord `json:"receiving_dns_records"`
-	Sending   []examRecord `json:"sending_dns_records"`
-}
-
-type examRecord struct {
-	Type  string `json:"record_type"`
-	Name  string `json:"name"`
-	Value string `json:"value"`
-	Valid string `json:"valid"`
-	// Priority is text in all recordings; a number would do too.
-	Priority json.RawMessage `json:"priority"`
-}
-
-func (d *examDomain) read(body []byte) error {
+func (d *domainAnswer) read(body []byte) error {
 	if err := json.Unmarshal(body, d); err != nil {
 		return err
 	}
@@ -47,7 +23,7 @@ func (d *examDomain) read(body []byte) error {
 }
 
 // record gives a record its full form; MX records come without a name.
-func (d *examDomain) record(r examRecord) postern.DNSRecord {
+func (d *domainAnswer) record(r recordAnswer) postern.DNSRecord {
 	out := postern.DNSRecord{Type: strings.ToUpper(r.Type), Name: r.Name, Value: r.Value}
 	if out.Name == "" {
 		out.Name = d.Domain.Name
@@ -56,7 +32,7 @@ func (d *examDomain) record(r examRecord) postern.DNSRecord {
 	if out.Type != "TXT" {
 		out.Value = strings.TrimSuffix(out.Value, ".")
 	}
-	out.Priority, _ = strconv.Atoi(strings.Trim(string(r.Priority), `"`))
+	out.Priority = int(r.Priority)
 	return out
 }
 
@@ -71,7 +47,7 @@ func (x *Examiner) Wanted(ctx context.Context) ([]postern.DNSRecord, error) {
 	if a.status != http.StatusOK {
 		return nil, postern.Errorf(postern.Denied, op, "Mailgun does not tell its records: %s", a.why())
 	}
-	var d examDomain
+	var d domainAnswer
 	if err := d.read(a.body); err != nil {
 		return nil, postern.Errorf(postern.Internal, op, "Mailgun's answer cannot be read")
 	}
@@ -84,13 +60,13 @@ func (x *Examiner) Wanted(ctx context.Context) ([]postern.DNSRecord, error) {
 
 // Secured tells whether tracking links are https.
 func (x *Examiner) Secured(ctx context.Context) bool {
-	var d examDomain
+	var d domainAnswer
 	a := x.get(ctx, x.ours("v4", ""))
 	return a.status == http.StatusOK && d.read(a.body) == nil && d.Domain.WebScheme == "https"
 }
 
 // domain judges the domain's state and the records as Mailgun sees them.
-func (x *Examiner) domain(d examDomain) []postern.Finding {
+func (x *Examiner) domain(d domainAnswer) []postern.Finding {
 	var out []postern.Finding
 	name := x.c.cfg.Domain
 	switch {
@@ -117,7 +93,7 @@ func (x *Examiner) domain(d examDomain) []postern.Finding {
 
 // records tells which records Mailgun has not seen: without MX, SPF and DKIM mail fails,
 // without the CNAME only tracking does.
-func (x *Examiner) records(d examDomain) []postern.Finding {
+func (x *Examiner) records(d domainAnswer) []postern.Finding {
 	var need, nice []string
 	for _, r := range slices.Concat(d.Receiving, d.Sending) {
 		if r.Valid == "valid" {

@@ -18,6 +18,8 @@ type domainAnswer struct {
 		State      string `json:"state"`
 		Type       string `json:"type"`
 		SpamAction string `json:"spam_action"`
+		IsDisabled bool   `json:"is_disabled"`
+		WebScheme  string `json:"web_scheme"`
 	} `json:"domain"`
 	Receiving []recordAnswer `json:"receiving_dns_records"`
 	Sending   []recordAnswer `json:"sending_dns_records"`
