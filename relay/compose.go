@@ -27,12 +27,17 @@ type content struct {
 	Subject    string       `json:"subject"`
 	References []string     `json:"references"`
 	Date       time.Time    `json:"date"`
-	Text       string       `json:"text"`
-	HTML       string       `json:"html"`
+	Lang       string       `json:"lang"` // of our own words in it
+	Said       []paragraph  `json:"said"`
+	Shown      []shownLink  `json:"shown,omitempty"` // the links as the mail shows them
 	Files      []attachment `json:"files,omitempty"`
 	Links      []linked     `json:"links,omitempty"`
 	Leave      string       `json:"leave,omitempty"` // where to unsubscribe
 	Of         []stated     `json:"of,omitempty"`
+
+	// Text and HTML are written from the above: kept, they would be most of what is kept.
+	Text string `json:"-"`
+	HTML string `json:"-"`
 
 	messages []wanted
 	locale   string
@@ -201,7 +206,7 @@ func (c *content) address(r *Rules, p store.Participant, id postern.DeliveryID) 
 // of HTML stay as they are: escaped they would take six bytes each.
 func (c *content) stored() ([]byte, error) {
 	var b bytes.Buffer
-	b.Grow(len(c.Text) + len(c.HTML) + 1024)
+	b.Grow(len(c.Text) + 1024)
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(c); err != nil {
@@ -215,6 +220,7 @@ func restored(b []byte) (*content, error) {
 	if err := json.Unmarshal(b, c); err != nil {
 		return nil, postern.Errorf(postern.Permanent, "relay.outgoing", "content of a delivery: %w", err)
 	}
+	c.write()
 	return c, nil
 }
 

@@ -40,44 +40,61 @@ var wordings = []phrases{
 // matcher is costly to make, and never changes.
 var matcher = language.NewMatcher(languages)
 
-// languageOf finds the nearest of our languages, by its place in languages and wordings.
-func languageOf(locale string) int {
-	if locale == "" {
-		return 0
+// languageOf finds the nearest of our languages.
+func languageOf(locale string) string {
+	i := 0
+	if locale != "" {
+		_, i, _ = matcher.Match(language.Make(locale))
 	}
-	_, i, _ := matcher.Match(language.Make(locale))
-	return i
+	return languages[i].String()
+}
+
+// wordingOf gives our words in a language; the first one's where it is none of ours.
+func wordingOf(lang string) phrases {
+	return wordings[max(slices.IndexFunc(languages, func(t language.Tag) bool { return t.String() == lang }), 0)]
 }
 
 // paragraph is what one person wrote in one go.
 type paragraph struct {
-	Who   string // "" where it is plain who writes
-	Lines []string
+	Who   string   `json:"who,omitempty"` // "" where it is plain who writes
+	Lines []string `json:"lines"`
 }
 
 // linkFor is how long a link to a file holds.
 const linkFor = 30 * 24 * time.Hour
 
-type shownLink struct{ Name, URL, Note string }
+// shownLink is a file that is not attached: where it is, or in words where to look.
+type shownLink struct {
+	Name string `json:"name"`
+	URL  string `json:"url,omitempty"`
+	Note string `json:"note,omitempty"`
+}
 
-// render writes the texts of a mail, plain and HTML.
+// render says what a mail says, and writes it.
 func (c *content) render(r *Rules, id postern.DeliveryID) {
-	lang := languageOf(c.locale)
-	w := wordings[lang]
-	var links []shownLink
+	c.Lang = languageOf(c.locale)
+	w := wordingOf(c.Lang)
+	c.Shown = nil
 	for i, l := range c.Links {
 		s := shownLink{Name: l.Name, Note: w.Chat}
 		switch {
 		case l.Foreign && webURL(l.URL):
-			s.URL = l.URL
+			s.URL = strings.ToValidUTF8(l.URL, "\uFFFD")
 		case !l.Foreign && l.URL != "" && r.PublicURL != "":
 			s.URL = r.PublicURL + "/f/" + r.fileWord(id, i, c.Date.Add(linkFor))
 		}
-		links = append(links, s)
+		c.Shown = append(c.Shown, s)
 	}
-	ps := paragraphs(c.messages, c.where)
-	c.Text = strings.ToValidUTF8(plainText(ps, links, w, c.Leave), "\uFFFD")
-	c.HTML = strings.ToValidUTF8(page(ps, links, w, c.Leave, languages[lang].String()), "\uFFFD")
+	c.Said = paragraphs(c.messages, c.where)
+	c.write()
+}
+
+// write writes the texts of a mail, plain and HTML. From the same content it writes the
+// same again: a second try sends what the first did, but for a newer version's manners.
+func (c *content) write() {
+	w := wordingOf(c.Lang)
+	c.Text = strings.ToValidUTF8(plainText(c.Said, c.Shown, w, c.Leave), "\uFFFD")
+	c.HTML = strings.ToValidUTF8(page(c.Said, c.Shown, w, c.Leave, c.Lang), "\uFFFD")
 }
 
 func webURL(s string) bool {

@@ -104,7 +104,7 @@ func TestWordings(t *testing.T) {
 		seen[w.Reply] = true
 	}
 	for locale, want := range map[string]string{"": "en", "xx": "en", "not a tag!": "en", "de": "de", "de-CH": "de", "pt-BR": "pt", "zh": "en", "ko-KR": "ko", "en-GB": "en"} {
-		if got := languages[languageOf(locale)].String(); got != want {
+		if got := languageOf(locale); got != want {
 			t.Errorf("%q: %s, want %s", locale, got, want)
 		}
 	}
