@@ -38,6 +38,18 @@ func (c *Client) Channels(ctx context.Context, page string) (list []postern.Rece
 }
 
 func readChannels(answer []byte) (list []postern.Recent, next string, err error) {
+	next, err = readPage(answer, "channels", func(r *reader) {
+		for r.array(); r.next(); {
+			if one := r.recent(); one.Channel.ID != "" {
+				list = append(list, one)
+			}
+		}
+	})
+	return list, next, err
+}
+
+// readPage reads an answer that is a list, by its name, and the token of the page after it.
+func readPage(answer []byte, name string, list func(*reader)) (next string, err error) {
 	r := reader{b: answer}
 	found := false
 	for r.object(); ; {
@@ -45,31 +57,23 @@ func readChannels(answer []byte) (list []postern.Recent, next string, err error)
 		if !ok {
 			break
 		}
-		switch string(key) {
-		case "channels":
-			if r.peek() != '[' {
-				r.skip()
-				continue
-			}
+		switch {
+		case string(key) == name && r.peek() == '[':
 			found = true
-			for r.array(); r.next(); {
-				if one := r.recent(); one.Channel.ID != "" {
-					list = append(list, one)
-				}
-			}
-		case "next":
+			list(&r)
+		case string(key) == "next":
 			next = r.str()
 		default:
 			r.skip()
 		}
 	}
 	if err := r.end(); err != nil {
-		return nil, "", err
+		return "", err
 	}
 	if !found {
-		return nil, "", fmt.Errorf("answer without channels")
+		return "", fmt.Errorf("answer without %s", name)
 	}
-	return list, next, nil
+	return next, nil
 }
 
 // recent reads a channel of a list, with its last message.

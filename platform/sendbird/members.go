@@ -78,28 +78,6 @@ func (c *Client) Members(ctx context.Context, id postern.ChannelID) ([]postern.M
 }
 
 func readMembers(answer []byte) (page []postern.Member, next string, err error) {
-	r := reader{b: answer}
-	found := false
-	for r.object(); ; {
-		key, ok := r.key()
-		if !ok {
-			break
-		}
-		switch string(key) {
-		case "members":
-			found = r.peek() == '['
-			page = r.members()
-		case "next":
-			next = r.str()
-		default:
-			r.skip()
-		}
-	}
-	if err := r.end(); err != nil {
-		return nil, "", err
-	}
-	if !found {
-		return nil, "", fmt.Errorf("answer without members")
-	}
-	return page, next, nil
+	next, err = readPage(answer, "members", func(r *reader) { page = r.members() })
+	return page, next, err
 }

@@ -22,18 +22,25 @@ func (d *domainAnswer) read(body []byte) error {
 	return nil
 }
 
-// record gives a record its full form; MX records come without a name.
-func (d *domainAnswer) record(r recordAnswer) postern.DNSRecord {
-	out := postern.DNSRecord{Type: strings.ToUpper(r.Type), Name: r.Name, Value: r.Value}
-	if out.Name == "" {
-		out.Name = d.Domain.Name
+// record gives a record its full form, MX records come without a name; false if it is
+// none that we could set.
+func (d *domainAnswer) record(r recordAnswer) (postern.DNSRecord, bool) {
+	rec := postern.DNSRecord{Name: plainName(r.Name), Type: strings.ToUpper(r.Type), Value: strings.TrimSpace(r.Value)}
+	if rec.Name == "" {
+		rec.Name = plainName(d.Domain.Name)
 	}
-	out.Name = strings.ToLower(strings.TrimSuffix(out.Name, "."))
-	if out.Type != "TXT" {
-		out.Value = strings.TrimSuffix(out.Value, ".")
+	switch rec.Type {
+	case "MX":
+		rec.Priority = int(r.Priority)
+		rec.Value = plainName(rec.Value)
+	case "CNAME":
+		rec.Value = plainName(rec.Value)
+	case "TXT":
+		rec.Value = strings.Trim(rec.Value, `"`)
+	default:
+		return rec, false
 	}
-	out.Priority = int(r.Priority)
-	return out
+	return rec, rec.Value != ""
 }
 
 // Wanted tells the DNS records that Mailgun wants for the domain, and the selectors'
@@ -53,7 +60,9 @@ func (x *Examiner) Wanted(ctx context.Context) ([]postern.DNSRecord, error) {
 	}
 	var out []postern.DNSRecord
 	for _, r := range slices.Concat(d.Receiving, d.Sending) {
-		out = append(out, d.record(r))
+		if rec, ok := d.record(r); ok {
+			out = append(out, rec)
+		}
 	}
 	return out, nil
 }
@@ -96,10 +105,10 @@ func (x *Examiner) domain(d domainAnswer) []postern.Finding {
 func (x *Examiner) records(d domainAnswer) []postern.Finding {
 	var need, nice []string
 	for _, r := range slices.Concat(d.Receiving, d.Sending) {
-		if r.Valid == "valid" {
+		full, ok := d.record(r)
+		if !ok || r.Valid == "valid" {
 			continue
 		}
-		full := d.record(r)
 		line := full.Type + " " + full.Name + " (" + r.Valid + ")"
 		if full.Type == "CNAME" && !strings.Contains(full.Name, "._domainkey.") {
 			nice = append(nice, line)

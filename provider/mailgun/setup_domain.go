@@ -185,30 +185,11 @@ func (s *Setup) Records(ctx context.Context) ([]postern.DNSRecord, error) {
 	}
 	var all []postern.DNSRecord
 	for _, r := range slices.Concat(d.Receiving, d.Sending) {
-		if rec, ok := s.record(r); ok && !slices.ContainsFunc(all, rec.Same) {
+		if rec, ok := d.record(r); ok && !slices.ContainsFunc(all, rec.Same) {
 			all = append(all, rec)
 		}
 	}
 	return all, nil
-}
-
-func (s *Setup) record(r recordAnswer) (postern.DNSRecord, bool) {
-	rec := postern.DNSRecord{Name: plainName(r.Name), Type: strings.ToUpper(r.Type), Value: strings.TrimSpace(r.Value)}
-	if rec.Name == "" {
-		rec.Name = s.c.cfg.Domain
-	}
-	switch rec.Type {
-	case "MX":
-		rec.Priority = int(r.Priority)
-		rec.Value = plainName(rec.Value)
-	case "CNAME":
-		rec.Value = plainName(rec.Value)
-	case "TXT":
-		rec.Value = strings.Trim(rec.Value, `"`)
-	default:
-		return rec, false
-	}
-	return rec, rec.Value != ""
 }
 
 // Owns tells whether a record is one that Mailgun has us publish, be it an old one: a
@@ -234,7 +215,7 @@ func (s *Setup) Verify(ctx context.Context) ([]string, error) {
 	}
 	var lacking []string
 	for _, r := range slices.Concat(d.Receiving, d.Sending) {
-		if rec, ok := s.record(r); ok && r.Valid != "valid" {
+		if rec, ok := d.record(r); ok && r.Valid != "valid" {
 			what := rec.Type + " " + rec.Name
 			if rec.Type == "MX" {
 				what += " " + rec.Value
