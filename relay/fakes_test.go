@@ -52,7 +52,16 @@ type fakeChat struct {
 	files    map[string]string
 	maxText  int
 	calls    map[string][]outcome
-	asked    []string // names of the calls made
+	asked    []string      // names of the calls made
+	off      time.Duration // how far its clock is ahead of ours
+	told     bool          // it is known only after an answer
+}
+
+func (c *fakeChat) Ahead() time.Duration {
+	if !c.told {
+		return 0
+	}
+	return c.off
 }
 
 // posted is a post that was made, with the bytes of its file.
@@ -62,7 +71,7 @@ type posted struct {
 }
 
 func (c *fakeChat) call(name string) outcome {
-	c.asked = append(c.asked, name)
+	c.asked, c.told = append(c.asked, name), true
 	return take(c.calls, name)
 }
 

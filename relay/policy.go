@@ -119,8 +119,8 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 	return nil
 }
 
-// ownEcho is how far the platform's clock and ours may be apart when its word on a
-// read mark is compared with the moment we moved that mark ourselves.
+// ownEcho is how far the platform's clock and ours may be apart, beyond what it told us,
+// when its word on a read mark is compared with the moment we moved that mark ourselves.
 const ownEcho = 2 * time.Second
 
 // hasRead tells whether a read mark at the platform proves that the person himself read
@@ -130,7 +130,11 @@ func (r *Rules) hasRead(p store.Participant, mark, created time.Time) bool {
 	if mark.UnixMilli() <= 0 || mark.Before(created) {
 		return false
 	}
-	return p.OwnReadAt == 0 || mark.Sub(time.UnixMilli(p.OwnReadAt)) > ownEcho
+	echo, off := ownEcho, r.ahead()
+	if off != 0 {
+		echo += ownEcho // it is told in seconds
+	}
+	return p.OwnReadAt == 0 || mark.Add(-off).Sub(time.UnixMilli(p.OwnReadAt)) > echo
 }
 
 // fresh is how long the platform's word on who is there is believed where no quiet window

@@ -347,14 +347,24 @@ func (b *poster) search(ctx context.Context, p store.Post) (final func(*store.Tx
 	})
 }
 
-// clockSkew is how far the platform's clock may be from ours when its messages are
-// searched by time.
+// clockSkew is how far the platform's clock may be from ours, beyond what it told us, when
+// its messages are searched by time.
 const clockSkew = 5 * time.Minute
 
-// find looks for our mark among the channel's messages since the call began.
+// find looks for our mark among the channel's messages since the call began. Where our
+// clock was ahead of the platform's, which only an answer tells, it looks once more from as
+// much earlier.
 func (b *poster) find(ctx context.Context, p store.Post) (postern.MessageID, error) {
+	behind := max(-b.r.ahead(), 0)
+	id, err := b.findSince(ctx, p.AttemptedAt.Add(-behind-clockSkew), b.r.mark(p))
+	if now := max(-b.r.ahead(), 0); err == nil && id == "" && now-behind > clockSkew/2 {
+		return b.findSince(ctx, p.AttemptedAt.Add(-now-clockSkew), b.r.mark(p))
+	}
+	return id, err
+}
+
+func (b *poster) findSince(ctx context.Context, since time.Time, mark string) (postern.MessageID, error) {
 	const pages = 20
-	since, mark := p.AttemptedAt.Add(-clockSkew), b.r.mark(p)
 	for range pages {
 		ms, err := b.r.Platform.Messages(ctx, b.channel, since)
 		if err != nil {

@@ -29,6 +29,19 @@ func TestUnsurePostFound(t *testing.T) {
 	h.wantNoted("posted", "")
 }
 
+// So too where the platform's clock is hours behind, which only its answer tells.
+func TestUnsurePostFoundByTheirClock(t *testing.T) {
+	for _, off := range []time.Duration{-9 * time.Hour, 9 * time.Hour} {
+		h := answered(t, "Yes", lost())
+		h.chat.off, h.chat.told = off, false
+		mine := &h.chat.messages[len(h.chat.messages)-1]
+		mine.CreatedAt = mine.CreatedAt.Add(off)
+		h.pass(time.Minute)
+		h.wantSaid("bob: Yes")
+		h.wantNoted("posted", "")
+	}
+}
+
 // What never took effect is written once more, after the time in which it still might.
 func TestUnsurePostMissed(t *testing.T) {
 	h := answered(t, "Yes", unsure())

@@ -244,6 +244,37 @@ func TestOwnEcho(t *testing.T) {
 	}
 }
 
+// The platform's clock is hours from ours: our own mark is still known for our own, and
+// his own for his.
+func TestOwnEchoByTheirClock(t *testing.T) {
+	for _, off := range []time.Duration{-9 * time.Hour, -5 * time.Second, 5 * time.Second, 9 * time.Hour} {
+		h := newHouse(t)
+		h.chat.off, h.chat.told = off, true
+		at := func(e *postern.ChatEvent) { e.Message.CreatedAt = h.now.Add(off) }
+		h.says("ana", "One", at)
+		h.settle()
+		h.tells(postern.MailDelivered, h.mail.sent[0])
+		h.now = h.now.Add(time.Minute)
+		missed := h.now.Add(off - time.Millisecond)
+		h.tells(postern.MailOpened, h.mail.sent[0])
+		h.wantMarks("delivered bob", "read bob")
+		reads := func(after time.Duration) {
+			h.arrives(postern.ChatEvent{Kind: postern.MessagesRead, Channel: postern.Channel{ID: channel}, Reads: []postern.ReadMark{{User: "bob", At: h.now.Add(off + after)}}})
+			h.settle()
+		}
+		reads(500 * time.Millisecond)
+		h.says("ana", "Two", func(e *postern.ChatEvent) { e.Message.CreatedAt = missed })
+		h.settle()
+		if len(h.mail.sent) != 2 {
+			t.Errorf("off by %v: %d mails; not mailed: %q", off, len(h.mail.sent), h.noted("not mailed"))
+		}
+		reads(10 * time.Second)
+		h.says("ana", "Three", at)
+		h.settle()
+		h.wantNoted("not mailed", "read")
+	}
+}
+
 // A mark of ours lies over a message that we had not heard of; it was not read for that.
 // So too when the mark's answer was lost, or we were killed before it came.
 func TestOwnMarkOverUnheard(t *testing.T) {

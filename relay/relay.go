@@ -77,8 +77,12 @@ type Config struct {
 	// them. 0 = unknown.
 	Slots int
 
-	Now    func() time.Time
-	Logger *slog.Logger
+	// Now is the time by which what is written down is compared; nil = the store's. Machine is
+	// the clock of this machine, which Platform and Provider go by; nil = Now, or if that is
+	// the store's the system's.
+	Now     func() time.Time
+	Machine func() time.Time
+	Logger  *slog.Logger
 	// Observe counts decisions: what ("not mailed", "held" ...) and why, each one of few
 	// words. It does not block. nil = nobody counts.
 	Observe func(what, why string)
@@ -101,9 +105,6 @@ type Rules struct {
 
 // New checks the configuration.
 func New(cfg Config) (*Rules, error) {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -119,15 +120,40 @@ func New(cfg Config) (*Rules, error) {
 	if cfg.Store == nil || cfg.Blobs == nil || cfg.Keys == nil || cfg.Platform == nil || cfg.Provider == nil || cfg.Domain == "" {
 		return nil, errors.New("relay: store, blobs, keys, platform, provider and domain are needed")
 	}
+	cfg.clocks()
 	cfg.Domain = strings.ToLower(cfg.Domain)
 	cfg.Reconcile.fill()
 	r := &Rules{Config: cfg, heard: newHeard()}
 	r.limits.life = limitLife
-	r.chat = newGate("chat", cfg.Slots, cfg.Now, cfg.Logger)
-	r.mail = newGate("mail", cfg.Slots, cfg.Now, cfg.Logger)
+	r.chat = newGate("chat", cfg.Slots, cfg.Machine, cfg.Logger)
+	r.mail = newGate("mail", cfg.Slots, cfg.Machine, cfg.Logger)
 	r.mail.told = true
 	r.Platform, r.Provider = gatedPlatform{cfg.Platform, r.chat}, gatedProvider{cfg.Provider, r.mail}
 	return r, nil
+}
+
+func (c *Config) clocks() {
+	if c.Machine == nil {
+		if c.Machine = c.Now; c.Now == nil {
+			c.Machine = time.Now
+		}
+	}
+	if c.Now == nil {
+		c.Now = c.Store.Now
+	}
+}
+
+// ahead tells how far the platform's clock is ahead of Now; 0 if nothing is known.
+func (r *Rules) ahead() time.Duration {
+	c, ok := able[Clocked](r.Platform)
+	if !ok {
+		return 0
+	}
+	d := c.Ahead() + r.Machine().Sub(r.Now())
+	if d.Abs() <= 2*time.Second { // as near as it is told
+		return 0
+	}
+	return d
 }
 
 // The kinds of jobs. They are stored: a name, once used, keeps its meaning.

@@ -43,6 +43,13 @@ type Platform interface {
 	OpenFile(ctx context.Context, f postern.ChatFile) (body io.ReadCloser, size int64, err error)
 }
 
+// Clocked is an ability of a Platform: it knows how far its clock is from this machine's.
+type Clocked interface {
+	// Ahead tells how far the platform's clock was ahead of the machine's when it last
+	// answered; 0 where they agree within seconds, or while nothing is known. It does not block.
+	Ahead() time.Duration
+}
+
 // Provider is an e-mail provider, as the rules need it. All calls are safe for
 // concurrent use; all errors carry a kind.
 type Provider interface {

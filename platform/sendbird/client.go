@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-chat/postern"
@@ -57,6 +58,7 @@ type Client struct {
 	http  *http.Client
 	files *fetch.Client
 	pace  *pacer
+	ahead atomic.Int64 // ns, see Ahead
 }
 
 // New makes a client; it makes no call.
@@ -175,6 +177,8 @@ func (c *Client) exchange(ctx context.Context, k *call) ([]byte, error) {
 		return nil, noAnswer(k, err)
 	}
 	defer resp.Body.Close()
+	now := c.cfg.Now()
+	c.ahead.Store(int64(theirTime(resp.Header, now).Sub(now)))
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if resp.StatusCode/100 == 2 {
 		if err == nil && len(answer) > maxAnswer {

@@ -201,6 +201,10 @@ func theirTime(h http.Header, now time.Time) time.Time {
 	return now
 }
 
+// Ahead tells how far Sendbird's clock was ahead of ours at its last answer; 0 where they
+// agree within two seconds, and before the first.
+func (c *Client) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
+
 // shorten keeps the other side's words to a line's length.
 func shorten(s string) string {
 	const most = 200

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-chat/postern"
@@ -73,6 +74,7 @@ type Client struct {
 	base string // without a slash at its end
 	// boundary of the forms we send: random, and never told to who could write it into a mail.
 	formBoundary string
+	ahead        atomic.Int64 // ns that Mailgun's clock was ahead of ours at its last answer
 }
 
 // New makes a Client. It makes no call.
@@ -188,6 +190,8 @@ func (c *Client) perform(req *http.Request, key string) (*answer, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
+	now := c.cfg.Now()
+	c.ahead.Store(int64(theirTime(res.Header, now).Sub(now)))
 	a := &answer{status: res.StatusCode, header: res.Header}
 	a.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	return a, err

@@ -31,7 +31,7 @@ func (c *Client) Find(ctx context.Context, messageID string, since time.Time) (f
 	if id == "" {
 		return false, postern.Errorf(postern.Permanent, opFind, "no Message-ID")
 	}
-	s := &search{id: id, since: since.Add(-findSlack), visit: func(object) bool { found = true; return true }}
+	s := &search{id: id, since: since, visit: func(object) bool { found = true; return true }}
 	err = c.search(ctx, s, func() bool { return found })
 	return found, err
 }
@@ -45,7 +45,7 @@ func (c *Client) Trace(ctx context.Context, messageID string, since time.Time) (
 	if id == "" {
 		return nil, postern.Errorf(postern.Permanent, opFind, "no Message-ID")
 	}
-	s := &search{id: id, since: since.Add(-findSlack), visit: func(o object) bool {
+	s := &search{id: id, since: since, visit: func(o object) bool {
 		told = append(told, mailEvent(o))
 		return false
 	}}
@@ -61,9 +61,24 @@ type search struct {
 	visit func(object) (enough bool)
 }
 
-// search asks both APIs, the second only if the first told nothing. It fails only if
-// neither answered, or if a search did not go through to its end.
+// search looks through the books from s.since on, which is by our clock. Where that was
+// minutes ahead of Mailgun's, which only an answer tells, it looks once more from as much
+// earlier: a miss must not come of a clock.
 func (c *Client) search(ctx context.Context, s *search, told func() bool) error {
+	ours := s.since
+	for try := 1; ; try++ {
+		behind := max(-time.Duration(c.ahead.Load()), 0)
+		s.since = ours.Add(-behind - findSlack)
+		err := c.searchBoth(ctx, s, told)
+		if err != nil || told() || try == 2 || -time.Duration(c.ahead.Load())-behind < findSlack/2 {
+			return err
+		}
+	}
+}
+
+// searchBoth asks both APIs, the second only if the first told nothing. It fails only if
+// neither answered, or if a search did not go through to its end.
+func (c *Client) searchBoth(ctx context.Context, s *search, told func() bool) error {
 	eventsErr := c.searchEvents(ctx, s)
 	if told() {
 		return nil
@@ -201,7 +216,7 @@ func (c *Client) findLogs(ctx context.Context, s *search) error {
 func (c *Client) searchLogs(ctx context.Context, s *search, terms []logsTerm) error {
 	q := logsQuery{
 		Start:      s.since.UTC().Format(time.RFC1123Z),
-		End:        c.cfg.Now().Add(findSlack).UTC().Format(time.RFC1123Z),
+		End:        c.cfg.Now().Add(max(time.Duration(c.ahead.Load()), 0) + findSlack).UTC().Format(time.RFC1123Z),
 		Filter:     logsFilter{And: terms},
 		Pagination: logsPagination{Sort: "timestamp:asc", Limit: 100},
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,38 @@ func TestFind(t *testing.T) {
 				wantKind(t, err, test.kind, postern.CauseOf(err))
 			}
 		})
+	}
+}
+
+// Mailgun's clock is hours from ours, which its answers tell: what it has is found.
+func TestFindByTheirClock(t *testing.T) {
+	for _, off := range []time.Duration{-9 * time.Hour, -4 * time.Minute, 4 * time.Minute, 9 * time.Hour} {
+		theirs := now().Add(off)
+		item := fmt.Sprintf(`{"event":"accepted","timestamp":%d,"message":{"headers":{"message-id":"m1@mg.example.com"}}}`, theirs.Add(-time.Minute).Unix())
+		within := func(w http.ResponseWriter, has bool) {
+			w.Header().Set("Date", theirs.UTC().Format(http.TimeFormat))
+			if has {
+				say(200, items(item))(w)
+			} else {
+				say(200, items())(w)
+			}
+		}
+		for _, where := range []string{"events", "logs"} {
+			b := &books{t: t}
+			b.events = func(w http.ResponseWriter, r *http.Request) {
+				begin, err := strconv.ParseInt(r.URL.Query().Get("begin"), 10, 64)
+				within(w, err == nil && where == "events" && begin <= theirs.Add(-time.Minute).Unix())
+			}
+			b.logs = func(w http.ResponseWriter, q logsQuery) {
+				from, err1 := time.Parse(time.RFC1123Z, q.Start)
+				to, err2 := time.Parse(time.RFC1123Z, q.End)
+				within(w, err1 == nil && err2 == nil && where == "logs" && from.Before(theirs.Add(-time.Minute)) && to.After(theirs))
+			}
+			found, err := server(t, b.ServeHTTP, nil).Find(t.Context(), "m1@mg.example.com", now().Add(-2*time.Minute))
+			if !found || err != nil {
+				t.Errorf("off by %v, in the %s: found %t, %v", off, where, found, err)
+			}
+		}
 	}
 }
 
