@@ -29,8 +29,8 @@ func (r *Rules) outgoing(d store.Delivery, c *content) (postern.Outgoing, error)
 	o := postern.Outgoing{Delivery: d.ID, Participant: d.Participant, To: d.Recipient, MessageID: d.MessageID}
 	if len(c.Files) == 0 {
 		var b bytes.Buffer
-		b.Grow(2048 + len(c.Text) + len(c.HTML)*5/4) // most of it is ASCII
-		if err := m.write(&b); err != nil {
+		b.Grow(m.length())
+		if err := m.texts(&b); err != nil {
 			return o, err
 		}
 		o.Size = int64(b.Len())
@@ -77,27 +77,14 @@ type message struct {
 
 func (m message) write(w io.Writer) error {
 	var b bytes.Buffer
-	m.header(&b)
-	outer, inner := m.boundary+"m", m.boundary+"a"
-	if len(m.Files) > 0 {
-		fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n--%s\r\n", outer, outer)
+	b.Grow(m.length())
+	if err := m.texts(&b); err != nil {
+		return err
 	}
-	fmt.Fprintf(&b, "Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n", inner)
-	for _, part := range [][2]string{{"text/plain", m.Text}, {"text/html", m.HTML}} {
-		fmt.Fprintf(&b, "--%s\r\nContent-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", inner, part[0])
-		q := quotedprintable.NewWriter(&b) // which makes CR LF of the line ends
-		if _, err := io.WriteString(q, part[1]); err != nil {
-			return err
-		}
-		if err := q.Close(); err != nil {
-			return err
-		}
-		b.WriteString("\r\n")
-	}
-	fmt.Fprintf(&b, "--%s--\r\n", inner)
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return err
 	}
+	outer := m.boundary + "m"
 	for _, f := range m.Files {
 		if err := m.file(w, f, outer); err != nil {
 			return err
@@ -110,9 +97,35 @@ func (m message) write(w io.Writer) error {
 	return nil
 }
 
+// length is about how long a mail is without its files: most of it is ASCII.
+func (m message) length() int { return 2048 + len(m.Text) + len(m.HTML)*5/4 }
+
+// texts writes all that stands before the files.
+func (m message) texts(b *bytes.Buffer) error {
+	m.header(b)
+	outer, inner := m.boundary+"m", m.boundary+"a"
+	if len(m.Files) > 0 {
+		put(b, "Content-Type: multipart/mixed; boundary=\"", outer, "\"\r\n\r\n--", outer, "\r\n")
+	}
+	put(b, "Content-Type: multipart/alternative; boundary=\"", inner, "\"\r\n\r\n")
+	for _, part := range [][2]string{{"text/plain", m.Text}, {"text/html", m.HTML}} {
+		put(b, "--", inner, "\r\nContent-Type: ", part[0], "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
+		q := quotedprintable.NewWriter(b) // which makes CR LF of the line ends
+		if _, err := io.WriteString(q, part[1]); err != nil {
+			return err
+		}
+		if err := q.Close(); err != nil {
+			return err
+		}
+		b.WriteString("\r\n")
+	}
+	put(b, "--", inner, "--\r\n")
+	return nil
+}
+
 func (m message) header(b *bytes.Buffer) {
 	own := mailbox(m.From, m.Address)
-	field := func(name, value string) { b.WriteString(name + ": " + fold(value) + "\r\n") }
+	field := func(name, value string) { put(b, name, ": ", fold(value), "\r\n") }
 	field("From", own)
 	field("Reply-To", own)
 	field("To", mailbox(oneLine(m.To, 80), m.to))

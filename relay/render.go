@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -219,9 +220,9 @@ func page(ps []paragraph, links []shownLink, w phrases, leave, lang string) stri
 	return b.String()
 }
 
-func put(b *strings.Builder, words ...string) {
+func put(b io.StringWriter, words ...string) {
 	for _, w := range words {
-		b.WriteString(w)
+		_, _ = b.WriteString(w) // to memory
 	}
 }
 
