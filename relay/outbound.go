@@ -202,6 +202,9 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 	conv := r.conversation(t)
 	who := t.known
 	if who.ID == 0 {
+		if who.Conversation.ID != 0 {
+			conv.Subject, conv.RootID = who.Subject, who.RootID
+		}
 		who.ID, who.Subject, who.RootID = postern.ParticipantID(seal.NewNumber()), conv.Subject, conv.RootID
 	}
 	written, err := c.address(r, who, id)
@@ -210,12 +213,9 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		return d, err
 	}
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
-		p := t.known // participants stay for good
-		if p.ID == 0 || conv.Name != "" && conv.Name != p.Name {
-			var err error
-			if p, err = tx.EnsureParticipant(conv, t.user, who.ID); err != nil {
-				return err
-			}
+		p, err := t.participant(tx, conv, who.ID)
+		if err != nil {
+			return err
 		}
 		if p.ID != who.ID || p.Subject != who.Subject || p.RootID != who.RootID {
 			b, err := c.address(r, p, id)
@@ -245,6 +245,18 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		r.drop(c) // else it may be written all the same, and then the files are needed
 	}
 	return d, err
+}
+
+// participant gives the one who is mailed, in a transaction. It mostly need not be asked
+// for him: participants stay for good.
+func (t *letterTo) participant(tx *store.Tx, conv store.NewConversation, fresh postern.ParticipantID) (store.Participant, error) {
+	switch {
+	case t.known.Conversation.ID != 0 && conv.Name != "" && conv.Name != t.known.Name:
+		return tx.EnsureParticipant(conv, t.user, fresh)
+	case t.known.ID == 0:
+		return tx.NewParticipant(conv, t.user, fresh)
+	}
+	return t.known, nil
 }
 
 // conversation is what a channel is kept as when it is mailed for the first time. The

@@ -16,6 +16,7 @@ import (
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/internal/pgtest"
+	"github.com/postern-chat/postern/internal/seal"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -63,9 +64,9 @@ func flow(b *testing.B, database string) {
 		running.Go(func() {
 			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
 				gate <- struct{}{}
-				user := fmt.Sprintf("user-%d", i%20_000)
+				user := fmt.Sprintf("user-%d", i%50_000)
 				_, _, err := s.Record(ctx, store.Arrival{Source: "sendbird", Dedup: fmt.Sprintf("key-%016d", i), Digest: body[:32], Body: body,
-					Jobs:  []store.LaneJob{{Lane: fmt.Sprintf("mail/sendbird/channel_%032d/%s", i%20_000, user), Kind: "mail", Args: []byte(user)}},
+					Jobs:  []store.LaneJob{{Lane: fmt.Sprintf("mail/sendbird/channel_%032d/%s", i%50_000, user), Kind: "mail", Args: []byte(user)}},
 					Notes: []store.Note{{What: "not mailed", Why: "online", Channel: "channel", User: "other", Ref: fmt.Sprint(i)}}})
 				if err != nil {
 					b.Error(err)
@@ -84,24 +85,27 @@ func flow(b *testing.B, database string) {
 // mail does what relay does with one message.
 func mail(ctx context.Context, s *store.Store, l *store.Lease) (func(*store.Tx) error, error) {
 	j := l.Jobs[0]
-	id := postern.DeliveryID(fmt.Sprintf("%026d", j.ID))
+	id := postern.DeliveryID(seal.NewID(time.Now()))
 	user, ch := postern.UserID(j.Args), postern.ChannelID(strings.Split(l.Lane, "/")[2])
 	if _, _, err := s.Person(ctx, user); err != nil {
 		return nil, err
 	}
-	if _, _, err := s.ParticipantOf(ctx, "sendbird", ch, user); err != nil {
+	known, _, err := s.ParticipantOf(ctx, "sendbird", ch, user)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := s.Revisions(ctx, "sendbird", ch, []postern.MessageID{postern.MessageID(id)}); err != nil {
 		return nil, err
 	}
-	var who postern.ParticipantID
-	err := s.Work(ctx, l, func(tx *store.Tx) error {
-		p, err := tx.EnsureParticipant(store.NewConversation{Platform: "sendbird", Channel: ch, Name: "Support", Subject: "Support", RootID: string(ch) + "@mg.example.com"}, user, postern.ParticipantID(uint64(j.ID)))
-		if err != nil {
-			return err
+	fresh := postern.ParticipantID(seal.NewNumber())
+	err = s.Work(ctx, l, func(tx *store.Tx) error {
+		p := known
+		if p.ID == 0 {
+			var err error
+			if p, err = tx.NewParticipant(store.NewConversation{Platform: "sendbird", Channel: ch, Name: "Support", Subject: "Support", RootID: string(ch) + "@mg.example.com"}, user, fresh); err != nil {
+				return err
+			}
 		}
-		who = p.ID
 		d := store.Delivery{ID: id, Participant: p.ID, State: store.Sending, MessageID: string(id) + "@mg.example.com", Recipient: "a@example.com", Content: j.Event.Body, NewestAt: j.ID, AttemptedAt: tx.Now()}
 		if err := tx.AddDelivery(d, []store.Mailed{{Message: postern.MessageID(id), CreatedAt: j.ID}}); err != nil {
 			return err
@@ -125,7 +129,6 @@ func mail(ctx context.Context, s *store.Store, l *store.Lease) (func(*store.Tx) 
 		if err := tx.Note(store.Note{What: "mailed", Channel: ch, User: user, Ref: string(id), Ref2: store.EventRef(j.Event.ID)}); err != nil {
 			return err
 		}
-		_ = who
 		return tx.Done(j)
 	}, err
 }

@@ -12,11 +12,46 @@ import (
 // Tx.apart; so each function finds what was written before it. A function that failed
 // after it left something here fails the whole transaction.
 type bulk struct {
+	joined     []joined
 	deliveries []Delivery
 	mailed     []mailedRow
 	notes      []Note
 	became     []becameJob
 	took       *took
+}
+
+// joined is a participant who is taken for new, and his conversation for new or as told.
+type joined struct {
+	NewConversation
+	user postern.UserID
+	id   postern.ParticipantID
+	op   *op
+}
+
+// errAssumed: a participant was there already, or the conversation was another.
+var errAssumed = postern.Errorf(postern.Internal, "store.write", "what was taken for new was there")
+
+// join writes participants and conversations. If one was not as it was taken for, nothing
+// is written, and the operations that took things for granted look for themselves next time.
+func (tx *Tx) join(list []joined) error {
+	type key struct {
+		platform string
+		channel  postern.ChannelID
+	}
+	seen, convs := make(map[key]bool, len(list)), make([]NewConversation, 0, len(list))
+	for _, j := range list { // mostly in the order of lanes, in which other transactions lock too
+		if k := (key{j.Platform, j.Channel}); !seen[k] {
+			seen[k], convs = true, append(convs, j.NewConversation)
+		}
+	}
+	n, err := tx.w.s.dialect.join(tx, convs, list)
+	if err == nil && n != len(list) {
+		for _, j := range list {
+			j.op.careful = true
+		}
+		err = tx.fail(errAssumed)
+	}
+	return err
 }
 
 type mailedRow struct {
@@ -40,7 +75,7 @@ type took struct {
 }
 
 func (b *bulk) empty() bool {
-	return len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became) == 0 && b.took == nil
+	return len(b.joined)+len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became) == 0 && b.took == nil
 }
 
 // settle writes what was left for later.
@@ -50,6 +85,11 @@ func (tx *Tx) settle() error {
 	}
 	b, d := tx.bulk, tx.w.s.dialect
 	tx.bulk = bulk{}
+	if len(b.joined) > 0 {
+		if err := tx.join(b.joined); err != nil {
+			return err
+		}
+	}
 	if len(b.deliveries) > 0 {
 		if err := d.deliver(tx, b.deliveries, b.mailed); err != nil {
 			return err

@@ -197,8 +197,25 @@ type NewConversation struct {
 // EnsureParticipant gives the participant of a channel and user, and makes him and
 // the conversation if they are new; id is the new participant's, random.
 func (tx *Tx) EnsureParticipant(c NewConversation, user postern.UserID, id postern.ParticipantID) (p Participant, err error) {
+	if len(tx.bulk.joined) > 0 { // he may be among them
+		return tx.ensure(c, user, id)
+	}
 	err = tx.apart(func() error { p, err = tx.ensure(c, user, id); return err })
 	return p, err
+}
+
+// NewParticipant is EnsureParticipant for somebody who is most likely new: he is written
+// later, with others. What it gives is what will be there then, Conversation.ID apart; if
+// somebody else made him meanwhile, or the conversation has another name, subject or root,
+// everything is run again, and then it is EnsureParticipant.
+func (tx *Tx) NewParticipant(c NewConversation, user postern.UserID, id postern.ParticipantID) (Participant, error) {
+	if tx.op == nil || tx.op.careful {
+		return tx.EnsureParticipant(c, user, id)
+	}
+	c.Platform, c.Channel, c.Name, c.Subject, c.RootID = text(c.Platform), postern.ChannelID(text(string(c.Channel))), text(c.Name), text(c.Subject), text(c.RootID)
+	user = postern.UserID(text(string(user)))
+	tx.bulk.joined, tx.touched = append(tx.bulk.joined, joined{c, user, id, tx.op}), true
+	return Participant{ID: id, User: user, Conversation: Conversation{Platform: c.Platform, Channel: c.Channel, Name: c.Name, Subject: c.Subject, RootID: c.RootID}}, nil
 }
 
 func (tx *Tx) ensure(c NewConversation, user postern.UserID, id postern.ParticipantID) (p Participant, err error) {

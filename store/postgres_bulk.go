@@ -24,6 +24,35 @@ FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?:
 	return err
 }
 
+// join says it in two statements: only so the second sees a conversation that another
+// transaction made while the first waited for it.
+func (postgres) join(tx *Tx, convs []NewConversation, list []joined) (int, error) {
+	n, m := len(convs), len(list)
+	platforms, channels, names, subjects, roots := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, c := range convs {
+		platforms[i], channels[i], names[i], subjects[i], roots[i] = c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID
+	}
+	_, err := tx.exec(`INSERT INTO conversations (platform, channel, name, subject, root_id, created_at)
+SELECT platform, channel, name, subject, root, ?::bigint
+FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS c(platform, channel, name, subject, root, n) ORDER BY n
+ON CONFLICT (platform, channel) DO NOTHING`, tx.now, platforms, channels, names, subjects, roots)
+	if err != nil {
+		return 0, err
+	}
+	ids, users := make([]int64, m), make([]string, m)
+	platforms, channels, names, subjects, roots = make([]string, m), make([]string, m), make([]string, m), make([]string, m), make([]string, m)
+	for i, j := range list {
+		ids[i], users[i] = int64(j.id), string(j.user)
+		platforms[i], channels[i], names[i], subjects[i], roots[i] = j.Platform, string(j.Channel), j.Name, j.Subject, j.RootID
+	}
+	made, err := tx.exec(`INSERT INTO participants (id, conversation_id, user_id, created_at)
+SELECT p.id, c.id, p.of, ?::bigint
+FROM unnest(?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS p(id, of, platform, channel, name, subject, root, n)
+JOIN conversations c ON c.platform = p.platform AND c.channel = p.channel AND c.subject = p.subject AND c.root_id = p.root AND p.name IN ('', c.name) ORDER BY p.n
+ON CONFLICT (conversation_id, user_id) DO NOTHING`, tx.now, ids, users, platforms, channels, names, subjects, roots)
+	return int(made), err
+}
+
 // deliver stores all in one statement, each in the order of its key, in which
 // other transactions that store the same wait for this one.
 func (postgres) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {

@@ -1,5 +1,32 @@
 package store
 
+func (sqlite) join(tx *Tx, convs []NewConversation, list []joined) (n int, err error) {
+	for part := range parts(convs) {
+		args := make([]any, 0, 6*len(part))
+		for _, c := range part {
+			args = append(args, c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, tx.now)
+		}
+		if _, err := tx.exec(rows(len(part), `INSERT INTO conversations (platform, channel, name, subject, root_id, created_at) VALUES `, 6, ` ON CONFLICT (platform, channel) DO NOTHING`), args...); err != nil {
+			return n, err
+		}
+	}
+	for part := range parts(list) {
+		args := make([]any, 0, 1+7*len(part))
+		args = append(args, tx.now)
+		for _, j := range part {
+			args = append(args, int64(j.id), string(j.user), j.Platform, string(j.Channel), j.Subject, j.RootID, j.Name)
+		}
+		m, err := tx.exec(rows(len(part), `INSERT INTO participants (id, conversation_id, user_id, created_at)
+SELECT others.column1, c.id, others.column2, ? FROM (VALUES `, 7, `) AS others CROSS JOIN conversations c
+WHERE c.platform = others.column3 AND c.channel = others.column4 AND c.subject = others.column5 AND c.root_id = others.column6 AND others.column7 IN ('', c.name)
+ON CONFLICT (conversation_id, user_id) DO NOTHING`), args...)
+		if n += int(m); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 func (sqlite) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
 	for part := range parts(ds) {
 		args, contents := make([]any, 0, 8*len(part)), make([]any, 0, 2*len(part))

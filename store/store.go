@@ -75,6 +75,9 @@ type dialect interface {
 	finish(tx *Tx, jobs []jobKey) error
 	// add puts jobs into lanes; they are in order of lane.
 	add(tx *Tx, jobs []laneJob) error
+	// join makes the conversations that are not there yet, and those participants whose
+	// conversation is as told and who are not there yet; it tells how many.
+	join(tx *Tx, convs []NewConversation, list []joined) (int, error)
 	// deliver stores deliveries and the messages in them; note stores notes; become turns
 	// jobs into others, due at once.
 	deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error

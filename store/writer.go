@@ -48,6 +48,7 @@ type op struct {
 	arrival *arrival
 	fn      func(*Tx) error
 	lease   *Lease // the lane must still be this lease's; nil = needs none
+	careful bool   // takes nothing for granted: what it took so was not so
 	claims  bool   // leases lanes: comes last, so that nothing waits for rows behind it
 	err     error  // what became of it alone, while the group goes on
 	after   []func()
@@ -244,9 +245,10 @@ func (w *writer) commit(group []*op) {
 // in the way of.
 const conflictTries = 10
 
-// again tells whether an attempt is to be repeated as it was.
+// again tells whether an attempt is to be repeated as it was. Where something was taken for
+// granted that was not so, at least one operation will not do so again.
 func again(f fate, n int, err error, try int) bool {
-	return f == lost && try == 1 || f == refused && n == 1 && conflictPostgres(err) && try < conflictTries
+	return f == refused && errors.Is(err, errAssumed) || f == lost && try == 1 || f == refused && n == 1 && conflictPostgres(err) && try < conflictTries
 }
 
 func (o *op) finish(err error) {

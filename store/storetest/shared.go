@@ -24,6 +24,7 @@ func RunShared(t *testing.T, b Backend) {
 	})
 	t.Run("Wakes", func(t *testing.T) { testWakes(t, b) })
 	t.Run("Crosswise", func(t *testing.T) { testCrosswise(t, b) })
+	t.Run("Newcomers", func(t *testing.T) { testNewcomersShared(t, b) })
 	t.Run("Deadlock", func(t *testing.T) { testDeadlock(t, b) })
 }
 

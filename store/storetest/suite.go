@@ -77,6 +77,7 @@ func Run(t *testing.T, b Backend) {
 		{"Asks", testAsks},
 		{"HeardAndMailed", testHeardAndMailed},
 		{"WrittenTogether", testWrittenTogether},
+		{"Newcomers", testNewcomers},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, b) })

@@ -74,7 +74,7 @@ CREATE TABLE people (
 ) WITHOUT ROWID;
 
 CREATE TABLE conversations (
-  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         INTEGER PRIMARY KEY,
   platform   TEXT NOT NULL,
   channel    TEXT NOT NULL,
   name       TEXT NOT NULL DEFAULT '',
@@ -212,7 +212,7 @@ CREATE INDEX held_waiting ON held (id) WHERE state = 'held';
 
 -- Why something was done, or not: what "explain" reads.
 CREATE TABLE notes (
-  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  id      INTEGER PRIMARY KEY,
   at      INTEGER NOT NULL,
   what    TEXT NOT NULL,
   why     TEXT NOT NULL DEFAULT '',
