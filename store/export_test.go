@@ -9,7 +9,7 @@ import (
 // Queued tells how many writes wait.
 func (s *Store) Queued() (n int) {
 	for _, w := range s.writers {
-		n += len(w.queue)
+		n += len(w.arrivals) + len(w.queue)
 	}
 	return n
 }

@@ -48,32 +48,38 @@ type poke struct{ lane, kind string }
 // Now is the time at which the transaction began.
 func (tx *Tx) Now() time.Time { return at(tx.now) }
 
-// fill runs a group's operations.
-func (tx *Tx) fill(arrivals []*arrival, rest []*op) error {
+// fill runs a group's operations: all of its arrivals, or of its functions as many as find
+// the time. It tells how many it came to.
+func (tx *Tx) fill(group []*op, arrivals []*arrival) (n int, err error) {
 	if len(arrivals) > 0 {
 		if err := tx.w.s.dialect.record(tx, arrivals); err != nil {
-			return err
+			return len(group), err
 		}
+		return len(group), tx.settle()
 	}
-	if err := tx.look(rest); err != nil {
-		return err
+	if err := tx.look(group); err != nil {
+		return len(group), err
 	}
-	flushed := false
-	for _, o := range rest {
+	begun, most, flushed := time.Now(), max(functionTime, tx.w.commits), false
+	for ; n < len(group); n++ {
+		if n > 0 && time.Since(begun) > most {
+			break
+		}
+		o := group[n]
 		if o.claims && !flushed { // they come last
-			if err := tx.flush(rest); err != nil {
-				return err
+			if err := tx.flush(group[:n]); err != nil {
+				return n, err
 			}
 			flushed = true
 		}
 		if err := tx.run(o); err != nil {
-			return err
+			return n + 1, err
 		}
 	}
 	if flushed {
-		return nil
+		return n, nil
 	}
-	return tx.flush(rest)
+	return n, tx.flush(group[:n])
 }
 
 // run runs one function. If it fails before it wrote anything it fails alone.

@@ -16,9 +16,14 @@ import (
 
 // maxGroup bounds how many operations are committed at once, maxQueue how many may
 // wait: beyond that an arrival is told to come again, so that a webhook gets its 503.
+// functionTime is for how long a group's functions run while an arrival may be waiting
+// for its turn, or as long as a commit takes, if that is more: else the disk, and not the
+// work, would be what takes the time. minFunctions are taken however long they took before.
 const (
-	maxGroup = 256
-	maxQueue = 4096
+	maxGroup     = 256
+	minFunctions = 8
+	maxQueue     = 4096
+	functionTime = 4 * time.Millisecond
 )
 
 // How long the database may take.
@@ -30,19 +35,26 @@ const (
 
 // writer owns one connection and commits in groups whatever waits for it. Groups
 // find their size by themselves: while one commit waits for the disk the next gathers.
+// Arrivals, for which a webhook's sender waits, and functions take turns, so neither
+// waits for more than one group of the other.
 type writer struct {
-	s      *Store
-	conn   *sql.Conn
-	stmts  map[string]*sql.Stmt
-	known  *known // SQLite's
-	queue  chan *op
-	beside chan func()   // what is done on the connection between groups
-	halt   chan struct{} // closed: write what waits, then end
-	done   chan struct{} // closed: nothing is written any more
-	once   sync.Once
+	s        *Store
+	conn     *sql.Conn
+	stmts    map[string]*sql.Stmt
+	known    *known // SQLite's
+	arrivals chan *op
+	queue    chan *op      // functions
+	taken    []*op         // out of it, in order of lane, and not run yet
+	fit      int           // how many functions are taken at once
+	commits  time.Duration // how long a commit takes, about
+	beside   chan func()   // what is done on the connection between groups
+	halt     chan struct{} // closed: write what waits, then end
+	done     chan struct{} // closed: nothing is written any more
+	once     sync.Once
 }
 
-// op is one unit of a group: either an arrival to be recorded, or a function.
+// op is one unit of a group: either an arrival to be recorded, or a function. A group has
+// only the one or only the other.
 type op struct {
 	ctx     context.Context
 	arrival *arrival
@@ -65,7 +77,10 @@ func (o *op) lane() string {
 
 func (s *Store) startWriters(n int) {
 	for range n {
-		w := &writer{s: s, queue: make(chan *op, maxQueue), beside: make(chan func()), halt: make(chan struct{}), done: make(chan struct{})}
+		w := &writer{
+			s: s, arrivals: make(chan *op, maxQueue), queue: make(chan *op, maxQueue), fit: maxGroup,
+			beside: make(chan func()), halt: make(chan struct{}), done: make(chan struct{}),
+		}
 		s.writers = append(s.writers, w)
 		go w.run()
 	}
@@ -86,12 +101,13 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 // senders come again; what our own work has come to waits for a place.
 func (w *writer) submit(ctx context.Context, o *op) error {
 	o.ctx, o.result = ctx, make(chan error, 1)
-	select {
-	case w.queue <- o:
-	default:
-		if o.arrival != nil {
+	if o.arrival != nil {
+		select {
+		case w.arrivals <- o:
+		default:
 			return postern.Errorf(postern.Temporary, "store.write", "more than %d writes wait", maxQueue).Because(postern.CauseBusy)
 		}
+	} else {
 		select {
 		case w.queue <- o:
 		case <-ctx.Done():
@@ -125,19 +141,19 @@ func (w *writer) run() {
 			continue
 		default:
 		}
-		select {
-		case first := <-w.queue:
-			w.write(w.gather(first))
+		if arrivals := w.gather(nil); len(arrivals)+len(w.taken) > 0 {
+			w.write(arrivals)
 			continue
-		default:
 		}
 		select {
-		case first := <-w.queue:
-			w.write(w.gather(first))
+		case o := <-w.arrivals:
+			w.write(w.gather(o))
+		case o := <-w.queue:
+			w.take(o)
 		case f := <-w.beside:
 			f()
 		case <-w.halt:
-			if len(w.queue) == 0 {
+			if len(w.arrivals)+len(w.queue) == 0 {
 				return
 			}
 		}
@@ -164,27 +180,56 @@ func (w *writer) aside(ctx context.Context, fn func(*sql.Conn) error) (err error
 	}
 }
 
-// gather takes what waits, leaving out whoever has stopped waiting.
-func (w *writer) gather(first *op) []*op {
-	group := make([]*op, 0, 16)
-	add := func(o *op) {
-		if err := o.ctx.Err(); err != nil {
-			o.result <- fault("store.write", err)
-			return
-		}
-		group = append(group, o)
+// gather takes the arrivals that wait, after first, if any, and functions if none are left.
+func (w *writer) gather(first *op) (arrivals []*op) {
+	if first != nil {
+		arrivals = waiting(arrivals, first)
 	}
-	add(first)
-	for len(group) < maxGroup {
+	arrivals = drain(arrivals, w.arrivals, maxGroup)
+	if len(w.taken) == 0 {
+		w.take(nil)
+	}
+	return arrivals
+}
+
+// take takes functions that wait, after first, if any. Rows are locked in one order
+// everywhere.
+func (w *writer) take(first *op) {
+	if first != nil {
+		w.taken = waiting(w.taken, first)
+	}
+	w.taken = drain(w.taken, w.queue, w.fit)
+	slices.SortStableFunc(w.taken, func(a, b *op) int {
+		if a.claims != b.claims {
+			if b.claims {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.lane(), b.lane())
+	})
+}
+
+func drain(list []*op, queue chan *op, most int) []*op {
+	for len(list) < most {
 		select {
-		case o := <-w.queue:
-			add(o)
+		case o := <-queue:
+			list = waiting(list, o)
 			continue
 		default:
 		}
 		break
 	}
-	return group
+	return list
+}
+
+// waiting appends an operation, unless its caller has stopped waiting.
+func waiting(list []*op, o *op) []*op {
+	if err := o.ctx.Err(); err != nil {
+		o.result <- fault("store.write", err)
+		return list
+	}
+	return append(list, o)
 }
 
 // fate is what became of a group.
@@ -197,48 +242,42 @@ const (
 	unknown      // a COMMIT got no answer
 )
 
-// write commits what was gathered: in one transaction, or, where recording needs none
-// around it, arrivals first and functions then.
-func (w *writer) write(group []*op) {
-	if !w.s.dialect.alone() {
-		w.commit(group)
-		return
-	}
-	var arrivals, rest []*op
-	for _, o := range group {
-		if o.arrival != nil {
-			arrivals = append(arrivals, o)
-		} else {
-			rest = append(rest, o)
-		}
-	}
+// write commits arrivals, and then functions, as many as find the time.
+func (w *writer) write(arrivals []*op) {
 	w.commit(arrivals)
-	w.commit(rest)
+	n := w.commit(w.taken)
+	if n < len(w.taken) {
+		w.taken, w.fit = w.taken[n:], max(minFunctions, n)
+	} else {
+		w.taken, w.fit = nil, min(maxGroup, max(w.fit, 2*n))
+	}
 }
 
-// commit writes a group. If one operation fails the others are written one by one,
-// so that a bad one cannot fail its neighbours. If the database failed, the group is
-// tried once more on a new connection. A COMMIT that got no answer may have happened:
-// nobody's operation is repeated here then. Callers come again by themselves, and
-// keys and fences keep what was written from being written twice.
-func (w *writer) commit(group []*op) {
+// commit writes a group, either of arrivals or of functions, and tells how many of these
+// it came to. If one operation fails the others are written one by one, so that a bad one
+// cannot fail its neighbours. If the database failed, the group is tried once more on a
+// new connection. A COMMIT that got no answer may have happened: nobody's operation is
+// repeated here then. Callers come again by themselves, and keys and fences keep what was
+// written from being written twice.
+func (w *writer) commit(group []*op) (n int) {
 	if len(group) == 0 {
-		return
+		return 0
 	}
-	f, err := w.attempt(group)
-	for try := 1; again(f, len(group), err, try); try++ {
-		w.s.cfg.Logger.Info("writes are tried again", "writes", len(group), "try", try, "error", err)
-		f, err = w.attempt(group)
+	n, f, err := w.attempt(group)
+	for try := 1; again(f, n, err, try); try++ {
+		w.s.cfg.Logger.Info("writes are tried again", "writes", n, "try", try, "error", err)
+		n, f, err = w.attempt(group)
 	}
-	if f == refused && len(group) > 1 {
-		for _, o := range group {
+	if f == refused && n > 1 {
+		for _, o := range group[:n] {
 			w.commit([]*op{o})
 		}
-		return
+		return n
 	}
-	for _, o := range group {
+	for _, o := range group[:n] {
 		o.finish(err)
 	}
+	return n
 }
 
 // conflictTries bounds how often an operation is repeated that other transactions were
@@ -260,43 +299,58 @@ func (o *op) finish(err error) {
 	o.result <- err
 }
 
-// attempt runs a group in one transaction.
-func (w *writer) attempt(group []*op) (f fate, err error) {
+// attempt runs a group in one transaction, and tells how many of its operations it came to.
+func (w *writer) attempt(group []*op) (n int, f fate, err error) {
 	defer func() {
 		if f != written {
 			w.known = nil
 		}
 	}()
 	if err := w.connect(); err != nil {
-		return lost, fault("store.write", err)
+		return len(group), lost, fault("store.write", err)
 	}
 	// Not the callers' contexts: one that ends would break its neighbours' transaction.
 	ctx, cancel := w.s.dialect.patience(context.Background(), groupTimeout)
 	defer cancel()
 	tx := &Tx{ctx: ctx, w: w, now: w.s.now()}
-	arrivals, rest := split(group)
-	if len(rest) == 0 && w.s.dialect.alone() {
+	for _, o := range group {
+		o.after, o.err = nil, nil
+	}
+	arrivals := arrivalsOf(group)
+	if arrivals != nil && w.s.dialect.alone() {
 		if err := w.s.dialect.record(tx, arrivals); err != nil {
-			return w.gone(unheard(arrivals), refused), err
+			return len(group), w.gone(unheard(arrivals), refused), err
 		}
-		return written, nil
+		return len(group), written, nil
 	}
 	if err := w.exec(ctx, w.s.dialect.begin()); err != nil {
 		w.disconnect()
-		return lost, fault("store.write", err)
+		return len(group), lost, fault("store.write", err)
 	}
-	if err := tx.fill(arrivals, rest); err != nil {
+	if n, err = tx.fill(group, arrivals); err != nil {
 		w.rollback()
-		return w.gone(lost, refused), err
+		return n, w.gone(lost, refused), err
 	}
+	begun := time.Now()
 	if err := w.exec(ctx, "COMMIT"); err != nil {
 		w.rollback()
-		return w.gone(unknown, lost), fault("store.write", err)
+		return n, w.gone(unknown, lost), fault("store.write", err)
 	}
+	w.commits += (time.Since(begun) - w.commits) / 8
 	if tx.due {
 		w.s.signal()
 	}
-	return written, nil
+	return n, written, nil
+}
+
+// arrivalsOf are a group's arrivals; nil if it is one of functions.
+func arrivalsOf(group []*op) (in []*arrival) {
+	for _, o := range group {
+		if o.arrival != nil {
+			in = append(in, o.arrival)
+		}
+	}
+	return in
 }
 
 // unheard is the fate of arrivals whose COMMIT got no answer: with keys they may be
@@ -329,28 +383,6 @@ func (w *writer) rollback() {
 	if err := w.exec(ctx, "ROLLBACK"); err != nil {
 		w.disconnect()
 	}
-}
-
-// split parts arrivals from functions and puts both in order, anew on every attempt.
-func split(group []*op) (arrivals []*arrival, rest []*op) {
-	for _, o := range group {
-		o.after, o.err = nil, nil
-		if o.arrival != nil {
-			arrivals = append(arrivals, o.arrival)
-		} else {
-			rest = append(rest, o)
-		}
-	}
-	slices.SortStableFunc(rest, func(a, b *op) int {
-		if a.claims != b.claims {
-			if b.claims {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(a.lane(), b.lane())
-	})
-	return arrivals, rest
 }
 
 // call runs a caller's function. One that panics must not end the writer.

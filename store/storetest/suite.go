@@ -51,6 +51,7 @@ func Run(t *testing.T, b Backend) {
 		{"Model", testModel},
 		{"Neighbours", testNeighbours},
 		{"QueueFull", testQueueFull},
+		{"ArrivalsTakeTurns", testArrivalsTakeTurns},
 		{"ContextEnds", testContextEnds},
 		{"Close", testClose},
 		{"Reopen", testReopen},

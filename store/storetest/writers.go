@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
@@ -117,7 +118,10 @@ func testQueueFull(t *testing.T, b Backend) {
 			answers <- err
 		}()
 	}
-	awaitQueued(t, b, s, 4096)
+	for range 4096 {
+		go func() { answers <- s.Do(context.Background(), func(*store.Tx) error { return nil }) }()
+	}
+	awaitQueued(t, b, s, 2*4096)
 	if _, _, err := s.Record(ctxOf(t), store.Arrival{Source: "test", Dedup: "more", Body: []byte("b")}); postern.CauseOf(err) != postern.CauseBusy || postern.KindOf(err) != postern.Temporary {
 		t.Errorf("an arrival at a full queue: %v", err)
 	}
@@ -131,12 +135,56 @@ func testQueueFull(t *testing.T, b Backend) {
 		t.Errorf("a write whose context ended, at a full queue: %v", err)
 	}
 	close(release)
-	for range 4098 {
+	for range 2*4096 + 2 {
 		ok(t, receive(t, answers, "an answer"))
 	}
 	if _, dup, err := s.Record(ctxOf(t), store.Arrival{Source: "test", Dedup: "more", Body: []byte("b")}); err != nil || dup {
 		t.Errorf("what was turned away was recorded: %v, %v", dup, err)
 	}
+}
+
+// An arrival does not wait until all functions before it have run, and functions do not
+// wait until no arrival comes.
+func testArrivalsTakeTurns(t *testing.T, b Backend) {
+	s, _ := open(t, b)
+	var arrival sync.WaitGroup
+	var recorded error
+	for i, err := range together(t, b, s, 3, func(i int) error {
+		return s.Do(context.Background(), func(*store.Tx) error {
+			switch i {
+			case 0:
+				arrival.Go(func() {
+					_, _, recorded = s.Record(context.Background(), store.Arrival{Source: "test", Body: []byte("b")})
+				})
+				awaitQueued(t, b, s, 1)
+				time.Sleep(300 * time.Millisecond) // far more than is one group's share
+			case 2:
+				arrival.Wait() // for ever, if this function came before it
+			}
+			return nil
+		})
+	}) {
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	ok(t, recorded)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var recorders sync.WaitGroup
+	for r := range 8 {
+		recorders.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				record(t, s, fmt.Sprint(r, " ", i))
+			}
+		})
+	}
+	for range 100 {
+		do(t, s, func(*store.Tx) error { return nil })
+	}
+	cancel()
+	recorders.Wait()
 }
 
 // An operation whose caller has stopped waiting is not written.
