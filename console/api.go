@@ -248,6 +248,8 @@ func (a *API) explain(r *http.Request) (any, error) {
 	return map[string]any{"notes": notes}, err
 }
 
+// activity pages through what was noted. What events and deliveries say of themselves has
+// no place in that order: the newest of it comes with every page.
 func (a *API) activity(r *http.Request) (any, error) {
 	after, err := number(r, "after", 0, 0, 1<<62)
 	if err != nil {
@@ -258,7 +260,11 @@ func (a *API) activity(r *http.Request) (any, error) {
 		return nil, err
 	}
 	notes, err := a.cfg.Store.Notes(r.Context(), int64(after), limit)
-	return map[string]any{"notes": orEmpty(notes)}, err
+	if err != nil {
+		return nil, err
+	}
+	lately, err := a.cfg.Store.Lately(r.Context(), min(limit, 100))
+	return map[string]any{"notes": orEmpty(notes), "lately": orEmpty(lately)}, err
 }
 
 func (a *API) revoke(r *http.Request) (any, error) {

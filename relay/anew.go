@@ -46,7 +46,7 @@ func (r *Rules) anew(ctx context.Context, j store.Job, d store.Delivery) (func(*
 		return nil, nil // too old to be told anew: it says what it said
 	}
 	return func(tx *store.Tx) error {
-		if err := r.takeApart(tx, j, d, p, why); err != nil {
+		if err := r.takeApart(tx, j, d, p, mailed, why); err != nil {
 			return err
 		}
 		for _, k := range keys {
@@ -63,8 +63,9 @@ func (r *Rules) anew(ctx context.Context, j store.Job, d store.Delivery) (func(*
 	}, nil
 }
 
-// takeApart ends a delivery that is never sent, and lets its messages go into another.
-func (r *Rules) takeApart(tx *store.Tx, j store.Job, d store.Delivery, p store.Participant, why string) error {
+// takeApart ends a delivery that is never sent, and lets its messages go into another. Of
+// each it is noted where it stood: no table says so any more.
+func (r *Rules) takeApart(tx *store.Tx, j store.Job, d store.Delivery, p store.Participant, mailed []store.Mailed, why string) error {
 	if err := tx.Unmail(d.ID); err != nil {
 		return err
 	}
@@ -73,6 +74,11 @@ func (r *Rules) takeApart(tx *store.Tx, j store.Job, d store.Delivery, p store.P
 	}
 	if err := tx.Note(r.noteOf(j, d, "written anew", why)); err != nil {
 		return err
+	}
+	for _, m := range mailed {
+		if err := tx.Note(store.Note{What: "to be mailed anew", Why: why, Channel: p.Channel, User: p.User, Ref: string(m.Message), Ref2: string(d.ID)}); err != nil {
+			return err
+		}
 	}
 	return tx.Become(j, jobMessage, encode(args{Channel: p.Channel, User: p.User}))
 }

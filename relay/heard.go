@@ -49,7 +49,7 @@ func (h *heardLately) has(key string) bool {
 
 // sentKey tells repeats of a message apart, by whatever way it came.
 func (r *Rules) sentKey(ch postern.ChannelID, m postern.MessageID) string {
-	return r.eventKey(ch, m, "sent")
+	return r.eventKey(ch, m, store.ChatSent)
 }
 
 // unheard leaves those of a channel's messages of which nothing was ever heard, in their

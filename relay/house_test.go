@@ -262,9 +262,11 @@ func (h *house) letterFrom(from, text string, fields ...string) string {
 // noted tells the reasons of all notes of one kind, in order.
 func (h *house) noted(what string) (why []string) {
 	h.t.Helper()
-	notes, err := h.Store.Notes(h.t.Context(), 0, 1000)
+	notes, err := h.Store.Lately(h.t.Context(), 1000)
 	h.must(err)
-	for _, n := range notes {
+	noted, err := h.Store.Notes(h.t.Context(), 0, 1000)
+	h.must(err)
+	for _, n := range append(notes, noted...) {
 		if n.What == what {
 			why = append(why, n.Why)
 		}

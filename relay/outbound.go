@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
-	"slices"
 	"strings"
 
 	"github.com/postern-chat/postern"
@@ -192,10 +191,8 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		NewestAt: t.messages[len(t.messages)-1].CreatedAt.UnixMilli(), AttemptedAt: r.Store.Now(),
 	}
 	mailed := make([]store.Mailed, len(t.messages))
-	notes := slices.Clone(t.dropped)
 	for i, m := range t.messages {
 		mailed[i] = store.Mailed{Message: m.ID, CreatedAt: m.CreatedAt.UnixMilli()}
-		notes = append(notes, store.Note{What: "to be mailed", Channel: t.channel.ID, User: t.user, Ref: string(m.ID), Ref2: string(id)})
 	}
 	// Written before the transaction, in which all others wait, for whom he will most likely
 	// be there; and again only if he is somebody else.
@@ -231,7 +228,7 @@ func (r *Rules) writeDown(ctx context.Context, l *store.Lease, t *letterTo, c *c
 		if err := tx.UseBlobs(string(id), c.blobs()...); err != nil {
 			return err
 		}
-		for _, n := range notes {
+		for _, n := range t.dropped {
 			if err := tx.Note(n); err != nil {
 				return err
 			}

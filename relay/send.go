@@ -148,8 +148,10 @@ func (r *Rules) taken(tx *store.Tx, j store.Job, d store.Delivery, how string) e
 			return err
 		}
 	}
-	if err := tx.Note(r.noteOf(j, d, "mailed", how)); err != nil {
-		return err
+	if how != "" { // else the delivery itself says it, see store.Explain
+		if err := tx.Note(r.noteOf(j, d, "mailed", how)); err != nil {
+			return err
+		}
 	}
 	return tx.Done(j)
 }

@@ -48,10 +48,8 @@ func (r *Rules) dedup(e postern.ChatEvent, what string) string {
 	return r.eventKey(e.Channel.ID, e.Message.ID, what)
 }
 
-// eventKey has the message's id first. Ids grow, so that new keys stand together in the
-// index; with the channel first each would touch a page of its own.
 func (r *Rules) eventKey(ch postern.ChannelID, m postern.MessageID, what string) string {
-	return r.PlatformName + ":" + string(m) + ":" + string(ch) + ":" + what
+	return store.ChatKey{Message: m, Platform: r.PlatformName, Channel: ch, What: what}.String()
 }
 
 // chatPlan gives an event to its channel's own lane.
@@ -61,7 +59,7 @@ func (r *Rules) chatPlan(e postern.ChatEvent, kind, what string) store.Plan {
 
 func (r *Rules) sortMessage(e postern.ChatEvent) store.Plan {
 	skip := func(why string) store.Plan {
-		r.heard.add(r.dedup(e, "sent"))
+		r.heard.add(r.dedup(e, store.ChatSent))
 		return store.Plan{Skip: why, Note: store.Note{What: "not mailed", Why: why, Channel: e.Channel.ID, Ref: string(e.Message.ID)}}
 	}
 	switch {
@@ -72,7 +70,7 @@ func (r *Rules) sortMessage(e postern.ChatEvent) store.Plan {
 	case r.When == WhenNever:
 		return skip("notify.when is never")
 	case e.Channel.Large || !e.HasMembers:
-		return r.chatPlan(e, jobFanout, "sent")
+		return r.chatPlan(e, jobFanout, store.ChatSent)
 	}
 	jobs, absent := r.audience(e.Channel.ID, e.Message, e.Members)
 	if len(jobs) == 0 {
@@ -80,7 +78,7 @@ func (r *Rules) sortMessage(e postern.ChatEvent) store.Plan {
 		p.Note.Detail = absent
 		return p
 	}
-	plan := store.Plan{Dedup: r.dedup(e, "sent"), Jobs: jobs}
+	plan := store.Plan{Dedup: r.dedup(e, store.ChatSent), Jobs: jobs}
 	if absent != "" {
 		plan.Notes = []store.Note{{What: "not mailed", Why: "not to these members", Channel: e.Channel.ID, Ref: string(e.Message.ID), Detail: absent}}
 	}

@@ -113,9 +113,6 @@ func mail(ctx context.Context, s *store.Store, l *store.Lease) (func(*store.Tx) 
 		if err := tx.UseBlobs(string(id)); err != nil {
 			return err
 		}
-		if err := tx.Note(store.Note{What: "to be mailed", Channel: ch, User: user, Ref: fmt.Sprint(j.ID), Ref2: string(id)}); err != nil {
-			return err
-		}
 		return tx.Become(j, "send", []byte(id))
 	})
 	time.Sleep(5 * time.Millisecond) // the provider
@@ -124,9 +121,6 @@ func mail(ctx context.Context, s *store.Store, l *store.Lease) (func(*store.Tx) 
 			return err
 		}
 		if _, err := tx.Advance(id, store.Accepted, tx.Now(), ""); err != nil {
-			return err
-		}
-		if err := tx.Note(store.Note{What: "mailed", Channel: ch, User: user, Ref: string(id), Ref2: store.EventRef(j.Event.ID)}); err != nil {
 			return err
 		}
 		return tx.Done(j)

@@ -23,7 +23,7 @@ type Arrival struct {
 	Content []byte    // a mail's raw bytes, or nil
 	Ref     string    // or the blob that holds them
 	Jobs    []LaneJob // none: recorded for the operator's eye only
-	Notes   []Note
+	Notes   []Note    // kept with the event
 }
 
 // LaneJob is a job to be put into a lane.
@@ -89,6 +89,7 @@ const maxKey = 1000
 // arrival is an Arrival on its way through a writer.
 type arrival struct {
 	Arrival
+	told      string // its notes, for its row
 	id        int64
 	duplicate bool
 	replayed  bool
@@ -141,7 +142,11 @@ func newArrival(in Arrival) (*arrival, error) {
 	if in.Body == nil {
 		in.Body = []byte{}
 	}
-	return &arrival{Arrival: in}, nil
+	told, err := tell(in.Notes, in.Dedup)
+	if err != nil {
+		return nil, postern.Errorf(postern.Internal, "store.record", "notes: %w", err)
+	}
+	return &arrival{Arrival: in, told: told}, nil
 }
 
 func (j LaneJob) clean() LaneJob {

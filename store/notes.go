@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/postern-chat/postern"
@@ -25,6 +26,16 @@ type Note struct {
 
 // EventRef is how notes name a recorded event.
 func EventRef(id int64) string { return "event-" + strconv.FormatInt(id, 10) }
+
+// eventOf is the other way round.
+func eventOf(ref string) (id int64, ok bool) {
+	number, ok := strings.CutPrefix(ref, "event-")
+	if !ok {
+		return 0, false
+	}
+	id, err := strconv.ParseInt(number, 10, 64)
+	return id, err == nil
+}
 
 func (n Note) of(event int64) Note {
 	if n.Ref == "" {
@@ -98,31 +109,10 @@ func (s *Store) writeNotes(ctx context.Context) {
 
 const noteColumns = `id, at, what, why, channel, user_id, ref, ref2, detail`
 
-// Explain lists what was noted about an id (a chat message, a delivery, a post, an
-// event), and about what came of it, oldest first.
-func (s *Store) Explain(ctx context.Context, ref string) ([]Note, error) {
-	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE id IN (
- SELECT id FROM notes WHERE ref = ? UNION SELECT id FROM notes WHERE ref2 <> '' AND ref2 = ?
- UNION SELECT n.id FROM notes a JOIN notes n ON n.ref = a.ref2 WHERE a.ref = ? AND a.ref2 <> ''
- UNION SELECT n.id FROM notes a JOIN notes n ON n.ref2 = a.ref AND n.ref2 <> '' WHERE a.ref2 <> '' AND a.ref2 = ?) ORDER BY id LIMIT 500`, ref, ref, ref, ref)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, scanNote)
-}
-
-// Notes lists what was noted after a note, oldest first, at most limit.
+// Notes lists what was noted after a note, oldest first, at most limit. Lately tells of
+// what is not noted.
 func (s *Store) Notes(ctx context.Context, after int64, limit int) ([]Note, error) {
 	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, scanNote)
-}
-
-// LastNotes lists the newest notes, newest first.
-func (s *Store) LastNotes(ctx context.Context, limit int) ([]Note, error) {
-	rows, err := s.query(ctx, `SELECT `+noteColumns+` FROM notes ORDER BY id DESC LIMIT ?`, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -122,10 +122,10 @@ func conflictPostgres(err error) bool {
 // A lane that is there already is locked by a change of nothing, which touches no index.
 const recordAll = `WITH input AS MATERIALIZED (
  SELECT nextval('events_id_seq') AS id, t.*
- FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, n)
+ FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, told, n)
 ), stored AS (
- INSERT INTO events (id, source, dedup, digest, received_at, body, content, content_ref)
- SELECT id, source, dedup, digest, ?::bigint, body, content, ref FROM input ORDER BY dedup COLLATE "C", n
+ INSERT INTO events (id, source, dedup, digest, received_at, told, body, content, content_ref)
+ SELECT id, source, dedup, digest, ?::bigint, told, body, content, ref FROM input ORDER BY dedup COLLATE "C", n
  ON CONFLICT DO NOTHING RETURNING id
 ), work AS MATERIALIZED (
  SELECT j.*, stored.id AS event
@@ -138,33 +138,25 @@ const recordAll = `WITH input AS MATERIALIZED (
 ), added AS (
  INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
  SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
-), noted AS (
- INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail)
- SELECT ?::bigint, what, why, channel, user_id, CASE WHEN ref = '' THEN 'event-' || stored.id ELSE ref END,
-  CASE WHEN ref <> '' AND ref2 = '' THEN 'event-' || stored.id ELSE ref2 END, detail
- FROM unnest(?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[])
-  WITH ORDINALITY AS o(of, what, why, channel, user_id, ref, ref2, detail, n)
- JOIN (SELECT id, n FROM input) AS i ON i.n = o.of JOIN stored ON stored.id = i.id ORDER BY o.n
 )
 SELECT input.n, input.id, stored.id IS NULL FROM input LEFT JOIN stored ON stored.id = input.id`
 
 func (postgres) record(tx *Tx, in []*arrival) error {
 	n := len(in)
-	sources, keys, digests := make([]string, n), make([]*string, n), make([][]byte, n)
+	sources, keys, digests, told := make([]string, n), make([]*string, n), make([][]byte, n), make([]*string, n)
 	bodies, contents, refs := make([][]byte, n), make([][]byte, n), make([]string, n)
 	var jobs jobColumnsOf
-	var notes noteColumnsOf
 	for i, a := range in {
 		a.duplicate, a.replayed = false, false
 		sources[i], digests[i], bodies[i], contents[i], refs[i] = a.Source, a.Digest, a.Body, a.Content, a.Ref
 		if a.Dedup != "" {
 			keys[i] = &a.Dedup
 		}
+		if a.told != "" {
+			told[i] = &a.told
+		}
 		for _, j := range a.Jobs {
 			jobs.append(newLaneJob(j, int64(i+1), tx.now))
-		}
-		for _, note := range a.Notes {
-			notes.append(note.bounded(), int64(i+1))
 		}
 	}
 	type outcome struct {
@@ -172,8 +164,7 @@ func (postgres) record(tx *Tx, in []*arrival) error {
 		repeated bool
 	}
 	out, err := all(tx, func(r *sql.Rows) (o outcome, err error) { return o, r.Scan(&o.n, &o.id, &o.repeated) }, recordAll,
-		sources, keys, digests, bodies, contents, refs, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now,
-		tx.now, notes.of, notes.whats, notes.whys, notes.channels, notes.users, notes.refs, notes.refs2, notes.details)
+		sources, keys, digests, bodies, contents, refs, told, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,11 @@ package store
 
 // noteColumnsOf are notes as columns, for unnest.
 type noteColumnsOf struct {
-	of                                                 []int64 // which arrival's
 	whats, whys, channels, users, refs, refs2, details []string
 }
 
-func (c *noteColumnsOf) append(n Note, of int64) {
-	c.of, c.whats, c.whys = append(c.of, of), append(c.whats, n.What), append(c.whys, n.Why)
+func (c *noteColumnsOf) append(n Note) {
+	c.whats, c.whys = append(c.whats, n.What), append(c.whys, n.Why)
 	c.channels, c.users = append(c.channels, string(n.Channel)), append(c.users, string(n.User))
 	c.refs, c.refs2, c.details = append(c.refs, n.Ref), append(c.refs2, n.Ref2), append(c.details, n.Detail)
 }
@@ -15,7 +14,7 @@ func (c *noteColumnsOf) append(n Note, of int64) {
 func (postgres) note(tx *Tx, notes []Note) error {
 	var c noteColumnsOf
 	for _, n := range notes {
-		c.append(n, 0)
+		c.append(n)
 	}
 	_, err := tx.exec(`INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail)
 SELECT ?::bigint, what, why, channel, user_id, ref, ref2, detail

@@ -52,18 +52,15 @@ func (d sqlite) record(tx *Tx, in []*arrival) error {
 	}
 	jobs := jobsOf(in, tx.now)
 	slices.SortStableFunc(jobs, laneOrder)
-	if err := d.add(tx, jobs); err != nil {
-		return err
-	}
-	return noteArrivals(tx, in)
+	return d.add(tx, jobs)
 }
 
 func (sqlite) recordPart(tx *Tx, in []*arrival) error {
-	args := make([]any, 0, 8*len(in))
+	args := make([]any, 0, 9*len(in))
 	for _, a := range in {
-		args = append(args, a.id, a.Source, nullable(a.Dedup), a.Digest, tx.now, a.Ref, a.Body, a.Content)
+		args = append(args, a.id, a.Source, nullable(a.Dedup), a.Digest, tx.now, nullable(a.told), a.Ref, a.Body, a.Content)
 	}
-	n, err := tx.exec(rows(len(in), `INSERT INTO events (id, source, dedup, digest, received_at, content_ref, body, content) VALUES `, 8, ` ON CONFLICT DO NOTHING`), args...)
+	n, err := tx.exec(rows(len(in), `INSERT INTO events (id, source, dedup, digest, received_at, told, content_ref, body, content) VALUES `, 9, ` ON CONFLICT DO NOTHING`), args...)
 	if err != nil || int(n) == len(in) {
 		return err
 	}
@@ -139,20 +136,6 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 				return err
 			}
 			k.lanes[j.Lane] = number
-		}
-	}
-	return nil
-}
-
-func noteArrivals(tx *Tx, in []*arrival) error {
-	for _, a := range in {
-		if a.duplicate {
-			continue
-		}
-		for _, note := range a.Notes {
-			if err := tx.Note(note.of(a.id)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -1,5 +1,5 @@
 // Package grow fills a database with the past: conversations, participants, messages
-// that were mailed, answers that were posted, and the notes on all of it. It writes
+// that were mailed, and answers that were posted. It writes
 // rows straight into the tables of the real schema, which must be there, and asks the
 // database at run time which columns they have; lanes and jobs stay empty, because the
 // past has no open work.
@@ -82,15 +82,13 @@ func tables(s Size) []table {
 		{"people", s.People, map[string]string{"user_id": user("n"), "email": user("n") + " || '@people.example'", "name": "'Name'", "updated_at": at}},
 		{"conversations", s.Conversations, map[string]string{"id": "n + 1", "platform": "'sendbird'", "channel": channel("n"), "name": "'Support'", "subject": "'Support'", "root_id": "'c.' || pad16(n) || '@" + s.Domain + "'", "created_at": at}},
 		{"participants", s.Conversations, map[string]string{"id": participant("n"), "conversation_id": "n + 1", "user_id": user("n"), "created_at": at}},
-		{"events", s.Messages, map[string]string{"source": "'sendbird'", "dedup": "'sendbird:' || pad16(n) || ':' || " + channel(c) + " || ':sent'", "received_at": at, "body": fmt.Sprintf("bytes(%d)", bodyBytes)}},
+		{"events", s.Messages, map[string]string{"source": "'sendbird'", "dedup": "pad16(n) || ':sendbird:' || " + channel(c) + " || ':sent'", "received_at": at, "body": fmt.Sprintf("bytes(%d)", bodyBytes)}},
 		{"deliveries", s.Messages, map[string]string{"id": delivery, "participant_id": participant(c), "state": "5", "message_id": delivery + " || '@" + s.Domain + "'", "provider_id": delivery,
 			"recipient": user(c) + " || '@people.example'", "newest_at": at, "created_at": at, "attempted_at": at, "accepted_at": at, "delivered_at": at, "opened_at": at}},
 		{"delivery_contents", s.Messages, map[string]string{"delivery_id": delivery, "content": contentOf(bodyBytes)}},
 		{"mailed", s.Messages, map[string]string{"participant_id": participant(c), "message_id": "pad16(n)", "delivery_id": delivery, "created_at": at}},
 		{"posts", answers, map[string]string{"id": "'p-' || pad16(n)", "batch": "'mail-' || pad16(n)", "seq": "0", "conversation_id": c + " + 1", "user_id": user(c), "text": "'Thank you, see you at four.'",
 			"state": "2", "chat_message_id": "pad16(n + 500000000)", "created_at": at, "attempted_at": at, "posted_at": at}},
-		{"notes", 2 * s.Messages, map[string]string{"at": at, "what": "CASE WHEN n % 2 = 0 THEN 'to be mailed' ELSE 'mailed' END", "channel": channel(c), "user_id": user(c),
-			"ref": "CASE WHEN n % 2 = 0 THEN pad16(n / 2) ELSE 'd-' || pad16(n / 2) END", "ref2": "CASE WHEN n % 2 = 0 THEN 'd-' || pad16(n / 2) ELSE '' END"}},
 	}
 }
 

@@ -197,9 +197,9 @@ type note struct {
 
 func (w *world) notes() []note {
 	w.t.Helper()
-	var out struct{ Notes []note }
+	var out struct{ Notes, Lately []note }
 	w.must("GET", w.Gateway+"/api/v1/activity?limit=1000", nil, &out)
-	return out.Notes
+	return append(out.Lately, out.Notes...)
 }
 
 // noted tells whether something was noted with this reason.

@@ -22,6 +22,7 @@ func decisions() map[string]decision {
 		"to be mailed":        {text: "%s is away: this goes out as a mail"},
 		"mailed":              {text: "Mailgun has the mail to %s"},
 		"put off":             {text: "the mail to %s is tried again later"},
+		"to be mailed anew":   {text: "the mail to %s is written anew"},
 		"unsure":              {text: "perhaps the mail to %s went out: asks before it repeats it", tone: held},
 		"repeated":            {text: "the mail to %s is sent again"},
 		"not mailed":          {text: "no mail to %s"},

@@ -88,6 +88,7 @@ func New(cfg Config) (*Page, error) {
 	p := &Page{
 		cfg: cfg, chat: cfg.Chat.Handler(), mail: cfg.Mail.Handler(), boxes: cfg.Boxes.Handler(),
 		boot: strconv.FormatInt(time.Now().UnixNano(), 36), changed: make(chan struct{}), done: make(chan struct{}),
+		story: story{told: newUnnumbered()},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop = cancel

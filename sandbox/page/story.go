@@ -41,6 +41,7 @@ const (
 	fromMail    = "mailgun"
 	fromBoxes   = "mailbox"
 	fromGateway = "gateway"
+	fromTables  = "tables" // of the gateway: what it knows without having noted it
 )
 
 // note is one of the gateway's notes, as its API gives it.
@@ -64,6 +65,8 @@ type story struct {
 
 	// Cursors into the four sources.
 	chat, mail, boxes, gateway int64
+	// told holds what the gateway tells without a number, as far as it is in lines.
+	told *unnumbered
 	// Versions rise when the page should look again.
 	chatVersion, mailVersion, heldVersion int64
 	gate                                  int // whether the gateway answers
@@ -129,9 +132,14 @@ func (p *Page) look(ctx context.Context) {
 			lines = append(lines, l)
 		}
 	}
-	notes, err := p.notes(ctx, at.gateway, atOnce)
+	notes, lately, err := p.notes(ctx, at.gateway, atOnce)
 	if ctx.Err() == nil {
 		p.answers(err == nil)
+	}
+	for _, n := range at.told.fresh(lately) {
+		l := noteLine(n, names)
+		l.Source, l.N = fromTables, n.ID
+		lines = append(lines, l)
 	}
 	for _, n := range notes {
 		at.gateway = n.ID
@@ -204,15 +212,16 @@ func (p *Page) fastForward(ctx context.Context) {
 	})
 	for ctx.Err() == nil {
 		p.mu.Lock()
-		after := p.story.gateway
+		after, told := p.story.gateway, p.story.told
 		p.mu.Unlock()
-		notes, err := p.notes(ctx, after, atOnce)
+		notes, lately, err := p.notes(ctx, after, atOnce)
 		p.touch(func(s *story) { // no line about it: so things are from here on
 			s.gate = gateUp
 			if err != nil {
 				s.gate = gateDown
 			}
 		})
+		told.fresh(lately) // they are of the old story
 		if err != nil || len(notes) == 0 {
 			return
 		}
@@ -220,27 +229,30 @@ func (p *Page) fastForward(ctx context.Context) {
 	}
 }
 
-// notes asks the gateway for what it noted after a number.
-func (p *Page) notes(ctx context.Context, after int64, limit int) ([]note, error) {
+// notes asks the gateway for what it noted after a number, and for the last things that
+// it knows without having noted them.
+func (p *Page) notes(ctx context.Context, after int64, limit int) (noted, lately []note, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.cfg.Gateway+"/api/v1/activity?after="+strconv.FormatInt(after, 10)+"&limit="+strconv.Itoa(limit), nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+p.cfg.AdminToken)
 	resp, err := p.cfg.Client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("page: the gateway's activity: %s", resp.Status)
+		return nil, nil, fmt.Errorf("page: the gateway's activity: %s", resp.Status)
 	}
 	var out struct {
-		Notes []note `json:"notes"`
+		Notes  []note `json:"notes"`
+		Lately []note `json:"lately"`
 	}
-	return out.Notes, json.NewDecoder(resp.Body).Decode(&out)
+	err = json.NewDecoder(resp.Body).Decode(&out)
+	return out.Notes, out.Lately, err
 }
 
 // getLine is the entry behind a line, raw.
@@ -268,8 +280,15 @@ func (p *Page) getLine(w http.ResponseWriter, r *http.Request) {
 	case fromPage:
 		found = p.own(n)
 	case fromGateway:
-		if list, err := p.notes(r.Context(), n-1, 1); err == nil && len(list) == 1 && list[0].ID == n {
+		if list, _, err := p.notes(r.Context(), n-1, 1); err == nil && len(list) == 1 && list[0].ID == n {
 			found = list[0]
+		}
+	case fromTables:
+		p.mu.Lock()
+		told := p.story.told
+		p.mu.Unlock()
+		if n, ok := told.entry(n); ok {
+			found = n
 		}
 	}
 	if found == nil {

@@ -55,8 +55,8 @@ func testRecord(t *testing.T, b Backend) {
 		t.Errorf("other content: id %d, %v", again, err)
 	}
 	claimNone(t, s, "repeats make no jobs")
-	if notes := must(s.Notes(ctxOf(t), 0, 10))(t); len(notes) != 1 || notes[0].Ref != store.EventRef(id) {
-		t.Errorf("repeats make no notes: %+v", notes)
+	if told := must(s.Lately(ctxOf(t), 10))(t); len(told) != 1 || told[0].Ref != store.EventRef(id) {
+		t.Errorf("repeats make no notes: %+v", told)
 	}
 
 	in.Dedup = ""

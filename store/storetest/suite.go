@@ -73,6 +73,8 @@ func Run(t *testing.T, b Backend) {
 		{"Posts", testPosts},
 		{"Held", testHeld},
 		{"Notes", testNotes},
+		{"Told", testTold},
+		{"MailsExplained", testMailsExplained},
 		{"Watches", testWatches},
 		{"Rounds", testRounds},
 		{"Asks", testAsks},

@@ -334,8 +334,8 @@ func (w *world) explain(ctx context.Context, r *report) {
 				refs = append(refs, n.Ref, n.Ref2)
 			}
 		}
-		slices.SortFunc(v.notes, func(a, b note) int { return cmp.Compare(a.ID, b.ID) })
-		v.notes = slices.CompactFunc(v.notes, func(a, b note) bool { return a.ID == b.ID })
+		slices.SortFunc(v.notes, func(a, b note) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.String(), b.String())) })
+		v.notes = slices.CompactFunc(v.notes, func(a, b note) bool { return a.At.Equal(b.At) && a.String() == b.String() })
 	}
 }
 

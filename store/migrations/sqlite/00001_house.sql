@@ -8,6 +8,7 @@ CREATE TABLE events (
   dedup       TEXT,              -- tells repeats apart; NULL = every arrival is new
   digest      BLOB,              -- of the content: the same dedup with another digest is refused
   received_at INTEGER NOT NULL,
+  told        TEXT,              -- what was noted on its arrival (JSON), or NULL
   content_ref TEXT NOT NULL DEFAULT '', -- the blob that holds a mail's raw bytes
   body        BLOB NOT NULL,     -- as received, or the envelope of a mail
   content     BLOB               -- a mail's raw bytes while they are few
@@ -210,7 +211,8 @@ CREATE TABLE held (
 );
 CREATE INDEX held_waiting ON held (id) WHERE state = 'held';
 
--- Why something was done, or not: what "explain" reads.
+-- Why something was done, or not, as far as no other table says it: events tell what was
+-- noted on arrival, mailed and deliveries what was mailed.
 CREATE TABLE notes (
   id      INTEGER PRIMARY KEY,
   at      INTEGER NOT NULL,
