@@ -365,6 +365,23 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// A moment is by the clock of who names it: one of ours that is minutes off makes a wait
+// neither long nor none.
+func TestRetryAfterByTheirClock(t *testing.T) {
+	theirs := time.Unix(1_750_000_000, 0)
+	for _, off := range []time.Duration{0, -5 * time.Minute, 5 * time.Minute, -9 * time.Hour, 9 * time.Hour} {
+		c := newTestClient(t, func(cfg *Config) { cfg.Now = func() time.Time { return theirs.Add(off) } })
+		for _, reset := range []string{"1750000004", "1750000004000"} {
+			h := http.Header{}
+			h.Set("Date", theirs.UTC().Format(http.TimeFormat))
+			h.Set("X-RateLimit-Reset", reset)
+			if got := c.retryAfter(h); got != 4*time.Second {
+				t.Errorf("our clock off by %v, %s: got %v", off, reset, got)
+			}
+		}
+	}
+}
+
 func TestRateLimitTellsWhen(t *testing.T) {
 	api := fakeAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-RateLimit-RetryAfter", "3")

@@ -167,6 +167,7 @@ const (
 // retryAfter tells how long to wait after a 429. The headers' unit is not documented:
 // X-RateLimit-RetryAfter may be seconds or milliseconds, X-RateLimit-Reset also a time.
 func (c *Client) retryAfter(h http.Header) time.Duration {
+	now := theirTime(h, c.cfg.Now())
 	for _, name := range []string{"X-Ratelimit-Retryafter", "Retry-After", "X-Ratelimit-Reset"} {
 		v, err := strconv.ParseFloat(strings.TrimSpace(h.Get(name)), 64)
 		if err != nil || !(v > 0 && v < 1e14) {
@@ -175,9 +176,9 @@ func (c *Client) retryAfter(h http.Header) time.Duration {
 		var d time.Duration
 		switch {
 		case v > 1e11: // Unix milliseconds
-			d = time.UnixMilli(int64(v)).Sub(c.cfg.Now())
+			d = time.UnixMilli(int64(v)).Sub(now)
 		case v > 1e9: // Unix seconds
-			d = time.Unix(int64(v), 0).Sub(c.cfg.Now())
+			d = time.Unix(int64(v), 0).Sub(now)
 		case v > maxRetry.Seconds(): // no such wait in seconds
 			d = time.Duration(v * float64(time.Millisecond))
 		default:
@@ -188,6 +189,16 @@ func (c *Client) retryAfter(h http.Header) time.Duration {
 		}
 	}
 	return defaultRetry
+}
+
+// theirTime is what time the other side's clock told when it answered (RFC 9110, 6.6.1):
+// a moment that it names is by that clock, and ours may be minutes off. Where both agree
+// ours is the finer one.
+func theirTime(h http.Header, now time.Time) time.Time {
+	if t, err := http.ParseTime(h.Get("Date")); err == nil && now.Sub(t).Abs() > 2*time.Second {
+		return t
+	}
+	return now
 }
 
 // shorten keeps the other side's words to a line's length.

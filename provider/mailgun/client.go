@@ -288,6 +288,7 @@ const maxWait = time.Hour
 // text or its retry-seconds (Mailgun names them nowhere else), else the greatest sane X-...-Reset, which is
 // Unix time in milliseconds. 0 = it did not say.
 func (a *answer) wait(now time.Time) time.Duration {
+	now = theirTime(a.header, now)
 	if v := a.header.Get("Retry-After"); v != "" {
 		if n, err := strconv.ParseInt(v, 10, 32); err == nil && n >= 0 {
 			return min(time.Duration(n)*time.Second, maxWait)
@@ -319,6 +320,16 @@ func (a *answer) wait(now time.Time) time.Duration {
 		}
 	}
 	return longest
+}
+
+// theirTime is what time the other side's clock told when it answered (RFC 9110, 6.6.1):
+// a moment that it names is by that clock, and ours may be minutes off. Where both agree
+// ours is the finer one.
+func theirTime(h http.Header, now time.Time) time.Time {
+	if t, err := http.ParseTime(h.Get("Date")); err == nil && now.Sub(t).Abs() > 2*time.Second {
+		return t
+	}
+	return now
 }
 
 // observe reports a call's end; use it deferred.

@@ -102,6 +102,7 @@ func checkForm(t *testing.T, r *http.Request) {
 
 func TestSendAnswers(t *testing.T) {
 	ms := func(d time.Duration) string { return strconv.FormatInt(now().Add(d).UnixMilli(), 10) }
+	date := func(d time.Duration) string { return now().Add(d).UTC().Format(http.TimeFormat) }
 	limited := `{"message":"Domain mg.example.com is not allowed to send: limit exceeded, try again after 120 seconds"}`
 	tests := []struct {
 		name   string
@@ -142,6 +143,9 @@ func TestSendAnswers(t *testing.T) {
 		{"429 family of recipients", 429, map[string]string{"X-Recipient-Limit": "1000", "X-Recipient-Remaining": "0", "X-Recipient-Reset": ms(10 * time.Second)}, "", postern.Temporary, 0, 10 * time.Second, ""},
 		{"429 family of requests", 429, map[string]string{"X-Request-Limit": "2500", "X-Request-Remaining": "0", "X-Request-Reset": ms(15 * time.Second)}, "", postern.Temporary, 0, 15 * time.Second, ""},
 		{"429 resets past and far", 429, map[string]string{"X-Request-Reset": ms(-time.Second), "X-Ratelimit-Reset": ms(48 * time.Hour)}, "", postern.Temporary, 0, 0, ""},
+		{"429 their clock is ahead", 429, map[string]string{"Date": date(5 * time.Minute), "X-Ratelimit-Reset": ms(5*time.Minute + 10*time.Second)}, "", postern.Temporary, 0, 10 * time.Second, ""},
+		{"429 their clock is behind", 429, map[string]string{"Date": date(-9 * time.Hour), "X-Ratelimit-Reset": ms(-9*time.Hour + 10*time.Second)}, "", postern.Temporary, 0, 10 * time.Second, ""},
+		{"429 a date by their clock", 429, map[string]string{"Date": date(time.Hour), "Retry-After": date(time.Hour + 30*time.Second)}, "", postern.Temporary, 0, 30 * time.Second, ""},
 		{"500", 500, nil, `{"message":"Internal Server Error"}`, postern.Unsure, 0, 0, "Internal Server Error"},
 		{"503", 503, nil, "<html>\x00gateway</html>", postern.Unsure, 0, 0, ""},
 	}
@@ -151,6 +155,7 @@ func TestSendAnswers(t *testing.T) {
 			c := server(t, func(w http.ResponseWriter, r *http.Request) {
 				calls++
 				io.Copy(io.Discard, r.Body)
+				w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
 				for k, v := range test.header {
 					w.Header().Set(k, v)
 				}
