@@ -44,10 +44,12 @@ type writer struct {
 
 // op is one unit of a group: either an arrival to be recorded, or a function.
 type op struct {
+	origin
 	ctx     context.Context
 	arrival *arrival
 	fn      func(*Tx) error
 	lease   *Lease // the lane must still be this lease's; nil = needs none
+	gives   bool   // the lane back, when fn, if any, is done
 	claims  bool   // leases lanes: comes last, so that nothing waits for rows behind it
 	err     error  // what became of it alone, while the group goes on
 	after   []func()
@@ -85,6 +87,7 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 // senders come again; what our own work has come to waits for a place.
 func (w *writer) submit(ctx context.Context, o *op) error {
 	o.ctx, o.result = ctx, make(chan error, 1)
+	o.begin()
 	select {
 	case w.queue <- o:
 	default:
@@ -274,9 +277,11 @@ func (w *writer) attempt(group []*op) (f fate, err error) {
 	tx := &Tx{ctx: ctx, w: w, now: w.s.now()}
 	arrivals, rest := split(group)
 	if len(rest) == 0 && w.s.dialect.alone() {
+		w.point(group, "before")
 		if err := w.s.dialect.record(tx, arrivals); err != nil {
 			return w.gone(unheard(arrivals), refused), err
 		}
+		w.point(group, "after")
 		return written, nil
 	}
 	if err := w.exec(ctx, w.s.dialect.begin()); err != nil {
@@ -287,10 +292,12 @@ func (w *writer) attempt(group []*op) (f fate, err error) {
 		w.rollback()
 		return w.gone(lost, refused), err
 	}
+	w.point(group, "before")
 	if err := w.exec(ctx, "COMMIT"); err != nil {
 		w.rollback()
 		return w.gone(unknown, lost), fault("store.write", err)
 	}
+	w.point(group, "after")
 	if tx.due {
 		w.s.signal()
 	}
@@ -360,7 +367,15 @@ func (o *op) call(tx *Tx) (err error) {
 			tx.failed = err
 		}
 	}()
-	return o.fn(tx)
+	if o.fn != nil {
+		if err := o.fn(tx); err != nil {
+			return err
+		}
+	}
+	if o.gives {
+		tx.released, tx.touched = append(tx.released, o.lease.Lane), true
+	}
+	return nil
 }
 
 func (w *writer) connect() error {
