@@ -242,15 +242,7 @@ func (s *Store) Work(ctx context.Context, l *Lease, fn func(tx *Tx) error) error
 // Finish runs fn like Work and gives the lane back: to be due when its next job is,
 // or gone if it has none.
 func (s *Store) Finish(ctx context.Context, l *Lease, fn func(tx *Tx) error) error {
-	return s.Work(ctx, l, func(tx *Tx) error {
-		if fn != nil {
-			if err := fn(tx); err != nil {
-				return err
-			}
-		}
-		tx.released, tx.touched = append(tx.released, l.Lane), true
-		return nil
-	})
+	return s.writer(l.Lane).submit(ctx, &op{lease: l, fn: fn, gives: true})
 }
 
 // Extend makes leases last longer, from now. Those that are no longer the caller's are

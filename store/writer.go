@@ -56,11 +56,13 @@ type writer struct {
 // op is one unit of a group: either an arrival to be recorded, or a function. A group has
 // only the one or only the other.
 type op struct {
+	origin
 	ctx     context.Context
 	arrival *arrival
 	fn      func(*Tx) error
 	lease   *Lease // the lane must still be this lease's; nil = needs none
 	careful bool   // takes nothing for granted: what it took so was not so
+	gives   bool   // the lane back, when fn, if any, is done
 	claims  bool   // leases lanes: comes last, so that nothing waits for rows behind it
 	err     error  // what became of it alone, while the group goes on
 	after   []func()
@@ -101,6 +103,7 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 // senders come again; what our own work has come to waits for a place.
 func (w *writer) submit(ctx context.Context, o *op) error {
 	o.ctx, o.result = ctx, make(chan error, 1)
+	o.begin()
 	if o.arrival != nil {
 		select {
 		case w.arrivals <- o:
@@ -318,9 +321,11 @@ func (w *writer) attempt(group []*op) (n int, f fate, err error) {
 	}
 	arrivals := arrivalsOf(group)
 	if arrivals != nil && w.s.dialect.alone() {
+		w.point(group, "before")
 		if err := w.s.dialect.record(tx, arrivals); err != nil {
 			return len(group), w.gone(unheard(arrivals), refused), err
 		}
+		w.point(group, "after")
 		return len(group), written, nil
 	}
 	if err := w.exec(ctx, w.s.dialect.begin()); err != nil {
@@ -331,12 +336,14 @@ func (w *writer) attempt(group []*op) (n int, f fate, err error) {
 		w.rollback()
 		return n, w.gone(lost, refused), err
 	}
+	w.point(group[:n], "before")
 	begun := time.Now()
 	if err := w.exec(ctx, "COMMIT"); err != nil {
 		w.rollback()
 		return n, w.gone(unknown, lost), fault("store.write", err)
 	}
 	w.commits += (time.Since(begun) - w.commits) / 8
+	w.point(group[:n], "after")
 	if tx.due {
 		w.s.signal()
 	}
@@ -394,7 +401,15 @@ func (o *op) call(tx *Tx) (err error) {
 			tx.failed = err
 		}
 	}()
-	return o.fn(tx)
+	if o.fn != nil {
+		if err := o.fn(tx); err != nil {
+			return err
+		}
+	}
+	if o.gives {
+		tx.released, tx.touched = append(tx.released, o.lease.Lane), true
+	}
+	return nil
 }
 
 func (w *writer) connect() error {
