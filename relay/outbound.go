@@ -136,29 +136,20 @@ func (r *Rules) gather(ctx context.Context, burst []store.Job, events []postern.
 		t.messages = append(t.messages, wanted{e.Message, burst[i]})
 	}
 	sortMessages(t.messages)
-	var why string
-	if t.person, why, err = r.address(ctx, t.user); err != nil {
+	known, err := r.Store.Recipient(ctx, r.PlatformName, t.channel.ID, t.user, t.ids())
+	if err != nil {
 		return nil, err
 	}
-	if why != "" {
+	var why string
+	if t.person, why = r.addressOf(t.user, known.Person, known.Known); why != "" {
 		t.dropAll(why)
 		return t, nil
 	}
-	if t.known, _, err = r.Store.ParticipantOf(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
-		return nil, err
-	}
-	if t.known.ID == 0 { // he may have read all the same
-		if t.known.ReadAt, err = r.Store.ReadAt(ctx, r.PlatformName, t.channel.ID, t.user); err != nil {
-			return nil, err
-		}
-	}
-	if t.known.Muted {
+	if t.known = known.Participant; t.known.Muted {
 		t.dropAll("unsubscribed from this conversation")
 		return t, nil
 	}
-	if err := r.remembered(ctx, t); err != nil {
-		return nil, err
-	}
+	r.remembered(t, known)
 	return t, r.lookAgain(ctx, t)
 }
 

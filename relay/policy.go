@@ -17,7 +17,7 @@ type letterTo struct {
 	channel  postern.Channel
 	user     postern.UserID
 	person   postern.Person
-	known    store.Participant // zero while he never got a mail
+	known    store.Participant // without an ID while he never got a mail
 	messages []wanted
 	dropped  []store.Note
 	attempts int           // how often this failed before
@@ -33,6 +33,15 @@ type wanted struct {
 
 func (t *letterTo) drop(m wanted, why string) {
 	t.dropped = append(t.dropped, store.Note{What: "not mailed", Why: why, Channel: t.channel.ID, User: t.user, Ref: string(m.ID)})
+}
+
+// ids are the messages'.
+func (t *letterTo) ids() []postern.MessageID {
+	ids := make([]postern.MessageID, len(t.messages))
+	for i, m := range t.messages {
+		ids[i] = m.ID
+	}
+	return ids
 }
 
 // keep drops the messages for which why gives a reason.
@@ -53,17 +62,24 @@ func (t *letterTo) dropAll(why string) { t.keep(func(wanted) string { return why
 // address finds out where a user is written to, and whether he is.
 func (r *Rules) address(ctx context.Context, user postern.UserID) (p postern.Person, why string, err error) {
 	p, ok, err := r.Store.Person(ctx, user)
-	switch {
-	case err != nil:
+	if err != nil {
 		return p, "", err
-	case !ok && r.UserIDIsAddress && isAddress(string(user)):
-		return postern.Person{UserID: user, Email: string(user)}, "", nil
-	case !ok:
-		return p, "no address known", nil
-	case p.Stopped != "":
-		return p, "stopped: " + string(p.Stopped), nil
 	}
-	return p, "", nil
+	p, why = r.addressOf(user, p, ok)
+	return p, why, nil
+}
+
+// addressOf is that for whom the store knows, or does not.
+func (r *Rules) addressOf(user postern.UserID, p postern.Person, ok bool) (_ postern.Person, why string) {
+	switch {
+	case !ok && r.UserIDIsAddress && isAddress(string(user)):
+		return postern.Person{UserID: user, Email: string(user)}, ""
+	case !ok:
+		return p, "no address known"
+	case p.Stopped != "":
+		return p, "stopped: " + string(p.Stopped)
+	}
+	return p, ""
 }
 
 func isAddress(s string) bool {
@@ -73,38 +89,21 @@ func isAddress(s string) bool {
 
 // remembered drops what our own memory gives reasons against: mailed before, his own,
 // deleted meanwhile, read meanwhile. Edited messages get their present text.
-func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
-	ids := make([]postern.MessageID, len(t.messages))
-	for i, m := range t.messages {
-		ids[i] = m.ID
-	}
-	revisions, err := r.Store.Revisions(ctx, r.PlatformName, t.channel.ID, ids)
-	if err != nil {
-		return err
-	}
-	mailed, ours := map[postern.MessageID]bool{}, map[postern.MessageID]bool{}
-	if t.known.ID != 0 {
-		if ours, err = r.Store.OurPosts(ctx, t.known.Conversation.ID, ids); err != nil {
-			return err
-		}
-		if mailed, err = r.Store.AlreadyMailed(ctx, t.known.ID, ids); err != nil {
-			return err
-		}
-	}
+func (r *Rules) remembered(t *letterTo, known store.Recipient) {
 	seen := map[postern.MessageID]bool{}
 	t.keep(func(m wanted) string {
 		twice := seen[m.ID]
 		seen[m.ID] = true
 		switch {
-		case twice || mailed[m.ID]:
+		case twice || known.Mailed[m.ID]:
 			return "mailed before"
 		case m.Sender.ID == t.user && t.user != "":
 			return "own message"
-		case m.Type == postern.AdminMessage && m.Mark == "" && ours[m.ID]:
+		case m.Type == postern.AdminMessage && m.Mark == "" && known.Ours[m.ID]:
 			return "our own line" // the platform lost our mark; its id was remembered
 		case m.Type != postern.FileMessage && len(m.Files) == 0 && strings.TrimSpace(m.Text) == "":
 			return "nothing in it"
-		case revisions[m.ID].Removed:
+		case known.Revisions[m.ID].Removed:
 			return "deleted"
 		case r.hasRead(t.known, time.UnixMilli(t.known.ReadAt), m.CreatedAt):
 			return "read"
@@ -112,11 +111,10 @@ func (r *Rules) remembered(ctx context.Context, t *letterTo) error {
 		return ""
 	})
 	for i, m := range t.messages {
-		if rev, ok := revisions[m.ID]; ok {
+		if rev, ok := known.Revisions[m.ID]; ok {
 			t.messages[i].Text = rev.Text
 		}
 	}
-	return nil
 }
 
 // ownEcho is how far the platform's clock and ours may be apart, beyond what it told us,

@@ -237,12 +237,6 @@ func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) 
 	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDeliveryState(r.Scan) })
 }
 
-// AlreadyMailed tells which of these messages went to the participant before.
-func (s *Store) AlreadyMailed(ctx context.Context, p postern.ParticipantID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
-	args := []any{int64(p)}
-	return s.messageSet(ctx, `SELECT message_id FROM mailed WHERE participant_id = ? AND message_id IN `, args, ids)
-}
-
 // OurPosts tells which of these chat messages are ours.
 func (s *Store) OurPosts(ctx context.Context, c postern.ConversationID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
 	return s.messageSet(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id <> '' AND chat_message_id IN `, []any{int64(c)}, ids)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/postern-chat/postern"
 )
 
 // Queued tells how many writes wait.
@@ -57,3 +59,32 @@ func (c *Statements) From(s *Store) {
 
 // All are the texts.
 func (c *Statements) All() map[string]bool { return c.texts }
+
+// Ask is a question for Recipient that is put with others.
+type Ask struct{ ask }
+
+// NewAsk makes a question that is answered alone like any other; panics makes one that
+// is not: its answer ends in a panic.
+func NewAsk(user string, panics bool) *Ask {
+	a := &Ask{ask{ctx: context.Background(), platform: "p", channel: "c", user: user, messages: []string{"m"}, ids: []postern.MessageID{"m"}, result: make(chan error, 1)}}
+	if panics {
+		a.ids = nil
+	}
+	return a
+}
+
+// Answer answers questions as one group and tells what became of each.
+func (s *Store) Answer(ctx context.Context, asks ...*Ask) (errs []error) {
+	group := make([]*ask, len(asks))
+	for i, a := range asks {
+		group[i] = &a.ask
+	}
+	s.answer(ctx, group)
+	for _, a := range group {
+		errs = append(errs, <-a.result)
+	}
+	return errs
+}
+
+// Known tells what a question's answer says of the person.
+func (a *Ask) Known() bool { return a.answer.Known }

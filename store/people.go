@@ -284,13 +284,6 @@ ON CONFLICT (platform, channel, user_id) DO UPDATE SET read_at = excluded.read_a
 	return err
 }
 
-// ReadAt tells up to when a user has read a channel, as the platform told, in ms; 0 if
-// it never did.
-func (s *Store) ReadAt(ctx context.Context, platform string, ch postern.ChannelID, user postern.UserID) (read int64, err error) {
-	_, err = s.one(ctx, `SELECT read_at FROM reads WHERE platform = ? AND channel = ? AND user_id = ?`, []any{platform, string(ch), string(user)}, &read)
-	return read, err
-}
-
 // maxMarking is how long after its beginning a call that moves a read mark may still
 // take effect, if we never hear of its end.
 const maxMarking = 10 * time.Minute

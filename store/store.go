@@ -50,6 +50,7 @@ type Store struct {
 	wake    chan struct{} // a lane became due here
 	bell    *bell         // tells other replicas; nil where there are none
 	soon    chan Note
+	asking  *asking
 	stops   []func() // end what runs beside; the writers still take its last writes
 	close   []func() error
 	once    sync.Once
@@ -94,6 +95,8 @@ type dialect interface {
 	claim(tx *Tx, until, fence int64, max int) (leased []string, seen int, err error)
 	// jobs reads the head of each lane, at most per jobs each.
 	jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error)
+	// recipients makes the statement that reads wanted rows, at most askRows.
+	recipients(want []wanted) (query string, args []any)
 	// alive tells whether a connection is of use after an error.
 	alive(c *sql.Conn) bool
 }
@@ -126,6 +129,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.startNotes()
+	s.startReaders()
 	return s, nil
 }
 

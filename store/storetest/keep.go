@@ -149,7 +149,7 @@ func testPurgeAges(t *testing.T, b Backend) {
 			t.Errorf("event %d is still there", id)
 		}
 	}
-	if again := must(s.AlreadyMailed(ctx, p.ID, []postern.MessageID{"1"}))(t); len(again) > 0 {
+	if again := must(s.Recipient(ctx, p.Platform, p.Channel, p.User, []postern.MessageID{"1"}))(t); again.Participant.ID != p.ID || again.Mailed["1"] {
 		t.Error("what was mailed outlived its delivery")
 	}
 	if got, found, err := s.Participant(ctx, p.ID); err != nil || !found || got.Revoked {
@@ -389,7 +389,7 @@ func testPurgeRevisions(t *testing.T, b Backend) {
 		t.Helper()
 		purge(t, s, month())
 		now := must(s.Revisions(ctx, "p", "c", []postern.MessageID{"m", "old"}))(t)
-		read := must(s.ReadAt(ctx, "p", "c", "bob"))(t)
+		read := must(s.Recipient(ctx, "p", "c", "bob", nil))(t).Participant.ReadAt
 		if now["m"].Removed != stays || now["old"].Removed || (read > 0) != stays {
 			t.Errorf("%s: %v, read %d", when, now, read)
 		}
