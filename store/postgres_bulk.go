@@ -80,6 +80,17 @@ SELECT participant, message, delivery, created FROM unnest(?::bigint[], ?::text[
 	return err
 }
 
+func (postgres) accept(tx *Tx, list []accepted) ([]string, error) {
+	n := len(list)
+	ids, providers, asks := make([]string, n), make([]string, n), make([]int64, n)
+	for i, a := range list {
+		ids[i], providers[i], asks[i] = string(a.id), a.provider, a.ask
+	}
+	return all(tx, scanString, `UPDATE deliveries SET state = ?, accepted_at = CASE WHEN accepted_at = 0 THEN ? ELSE accepted_at END, provider_id = u.provider, ask_at = u.ask
+FROM unnest(?::text[], ?::text[], ?::bigint[]) AS u(id, provider, ask) WHERE deliveries.id = u.id AND state = ? RETURNING deliveries.id`,
+		int(Accepted), tx.now, ids, providers, asks, int(Sending))
+}
+
 func (postgres) become(tx *Tx, jobs []becameJob) error {
 	n := len(jobs)
 	lanes, ids, kinds, args := make([]int64, n), make([]int64, n), make([]string, n), make([][]byte, n)

@@ -179,12 +179,6 @@ func (s *Store) LaneHas(ctx context.Context, lane, kind string) (bool, error) {
 	return s.one(ctx, `SELECT id FROM jobs WHERE `+inLane+` AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
 }
 
-// TookAt notes the provider's id for a delivery, and when it is to be asked what became
-// of it if no event tells; zero = never.
-func (tx *Tx) TookAt(id postern.DeliveryID, providerID string, ask time.Time) error {
-	return tx.leaveTook(took{id, providerID, ms(ask)})
-}
-
 // AskAt says when the provider is to be asked about a delivery; zero = never.
 func (tx *Tx) AskAt(id postern.DeliveryID, ask time.Time) error {
 	_, err := tx.exec(`UPDATE deliveries SET ask_at = ? WHERE id = ?`, ms(ask), string(id))

@@ -82,6 +82,8 @@ type dialect interface {
 	// jobs into others, due at once.
 	deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error
 	note(tx *Tx, notes []Note) error
+	// accept raises deliveries that are being sent to accepted, and tells which those were.
+	accept(tx *Tx, list []accepted) ([]string, error)
 	become(tx *Tx, jobs []becameJob) error
 	// release gives lanes back, whose rows are locked: due when their next job is, or
 	// gone if there is none.

@@ -116,11 +116,7 @@ func testAsks(t *testing.T, b Backend) {
 		id := postern.DeliveryID(fmt.Sprint("d", i))
 		addDelivery(t, s, store.Delivery{ID: id, Participant: 9, MessageID: fmt.Sprint("m", i), Recipient: "bob@example.com", Content: []byte("{}"), NewestAt: int64(i)})
 		do(t, s, func(tx *store.Tx) error {
-			if err := tx.TookAt(id, "p", clock.Now().Add(time.Duration(4-i)*time.Minute)); err != nil {
-				return err
-			}
-			_, err := tx.Advance(id, store.Accepted, tx.Now(), "")
-			return err
+			return tx.Accept(id, "p", clock.Now().Add(time.Duration(4-i)*time.Minute), job("late", "x"))
 		})
 	}
 	do(t, s, func(tx *store.Tx) error { _, err := tx.Advance("d1", store.Delivered, tx.Now(), ""); return err })
