@@ -101,3 +101,18 @@ func (postgres) become(tx *Tx, jobs []becameJob) error {
 FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::bytea[]) AS u(lane, id, kind, args) WHERE jobs.lane = u.lane AND jobs.id = u.id`, tx.now, tx.now, lanes, ids, kinds, args)
 	return err
 }
+
+func (postgres) watch(tx *Tx, ws []Watch, checked bool) error {
+	n := len(ws)
+	platforms, channels := make([]string, n), make([]string, n)
+	uptos, actives, checks := make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, w := range ws {
+		platforms[i], channels[i] = text(w.Platform), text(string(w.Channel))
+		uptos[i], actives[i], checks[i] = w.Upto, ms(w.ActiveAt), ms(w.CheckAt)
+	}
+	_, err := tx.exec(`INSERT INTO watches (platform, channel, upto, active_at, check_at)
+SELECT platform, channel, upto, active, due FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[])
+ AS w(platform, channel, upto, active, due) ORDER BY platform COLLATE "C", channel COLLATE "C"`+putWatches,
+		platforms, channels, uptos, actives, checks, flag(checked))
+	return err
+}

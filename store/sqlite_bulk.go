@@ -97,6 +97,19 @@ func (sqlite) become(tx *Tx, jobs []becameJob) error {
 	return nil
 }
 
+func (sqlite) watch(tx *Tx, ws []Watch, checked bool) error {
+	for part := range parts(ws) {
+		args := make([]any, 0, 1+5*len(part))
+		for _, w := range part {
+			args = append(args, w.Platform, string(w.Channel), w.Upto, ms(w.ActiveAt), ms(w.CheckAt))
+		}
+		if _, err := tx.exec(rows(len(part), `INSERT INTO watches (platform, channel, upto, active_at, check_at) VALUES `, 5, putWatches), append(args, flag(checked))...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // hold locks nothing, there is one writer, and so reads no lane twice.
 func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
 	held := make(map[string]heldLane, len(lanes))
