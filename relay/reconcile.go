@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -106,17 +107,10 @@ func (r *Rules) Remember(ctx context.Context) error {
 	news := r.watched.news
 	r.watched.news = nil
 	r.watched.mu.Unlock()
-	names := slices.Sorted(maps.Keys(news))
-	for part := range slices.Chunk(names, 500) {
-		err := r.Store.Do(ctx, func(tx *store.Tx) error {
-			for _, ch := range part {
-				if err := tx.PutWatch(news[ch], false); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+	list := slices.Collect(maps.Values(news))
+	slices.SortFunc(list, func(a, b store.Watch) int { return cmp.Compare(a.Channel, b.Channel) })
+	for part := range slices.Chunk(list, 500) {
+		if err := r.Store.Do(ctx, func(tx *store.Tx) error { return tx.PutWatches(part) }); err != nil {
 			return err // at worst a conversation is not looked through by time
 		}
 	}

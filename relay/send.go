@@ -136,17 +136,9 @@ func (r *Rules) send(ctx context.Context, j store.Job, d store.Delivery, c *cont
 
 // taken writes down that the provider has a delivery.
 func (r *Rules) taken(tx *store.Tx, j store.Job, d store.Delivery, how string) error {
-	if err := tx.TookAt(d.ID, d.ProviderID, r.firstAsk(tx.Now())); err != nil {
+	// If an event was faster, its receipt waited for this lane.
+	if err := tx.Accept(d.ID, d.ProviderID, r.firstAsk(tx.Now()), receiptJob(d.Participant)); err != nil {
 		return err
-	}
-	rose, err := tx.Advance(d.ID, store.Accepted, tx.Now(), "")
-	if err != nil {
-		return err
-	}
-	if !rose { // an event was faster; its receipt waited for this lane
-		if err := tx.Add(receiptJob(d.Participant)); err != nil {
-			return err
-		}
 	}
 	if how != "" { // else the delivery itself says it, see store.Explain
 		if err := tx.Note(r.noteOf(j, d, "mailed", how)); err != nil {

@@ -117,10 +117,7 @@ func mail(ctx context.Context, s *store.Store, l *store.Lease) (func(*store.Tx) 
 	})
 	time.Sleep(5 * time.Millisecond) // the provider
 	return func(tx *store.Tx) error {
-		if err := tx.TookAt(id, "provider-"+string(id), tx.Now().Add(time.Hour)); err != nil {
-			return err
-		}
-		if _, err := tx.Advance(id, store.Accepted, tx.Now(), ""); err != nil {
+		if err := tx.Accept(id, "provider-"+string(id), tx.Now().Add(time.Hour), store.LaneJob{}); err != nil {
 			return err
 		}
 		return tx.Done(j)

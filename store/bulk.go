@@ -17,7 +17,7 @@ type bulk struct {
 	mailed     []mailedRow
 	notes      []Note
 	became     []becameJob
-	took       *took
+	accepted   []accepted
 }
 
 // joined is a participant who is taken for new, and his conversation for new or as told.
@@ -67,15 +67,17 @@ type becameJob struct {
 	args     []byte
 }
 
-// took is the provider's id for a delivery, which mostly is followed by its new state.
-type took struct {
+// accepted is a delivery that the provider has.
+type accepted struct {
 	id       postern.DeliveryID
-	provider string
-	ask      int64 // less than 0: stays
+	provider string // its id there
+	ask      int64
+	late     LaneJob
+	op       *op
 }
 
 func (b *bulk) empty() bool {
-	return len(b.joined)+len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became) == 0 && b.took == nil
+	return len(b.joined)+len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became)+len(b.accepted) == 0
 }
 
 // settle writes what was left for later.
@@ -105,31 +107,45 @@ func (tx *Tx) settle() error {
 			return err
 		}
 	}
-	if t := b.took; t != nil {
-		set, args := t.set()
-		_, err := tx.exec(`UPDATE deliveries SET `+set+` WHERE id = ?`, append(args, string(t.id))...)
+	if len(b.accepted) > 0 {
+		return tx.accept(b.accepted)
+	}
+	return nil
+}
+
+// accept raises deliveries, mostly from Sending.
+func (tx *Tx) accept(list []accepted) error {
+	rose, err := tx.w.s.dialect.accept(tx, list)
+	if err != nil || len(rose) == len(list) {
 		return err
 	}
-	return nil
-}
-
-func (t *took) set() (string, []any) {
-	if t.ask < 0 {
-		return `provider_id = ?`, []any{t.provider}
+	done := make(map[string]bool, len(rose))
+	for _, id := range rose {
+		done[id] = true
 	}
-	return `provider_id = ?, ask_at = ?`, []any{t.provider, t.ask}
-}
-
-// leaveTook leaves a provider's id, mostly for Advance, which comes next.
-func (tx *Tx) leaveTook(t took) error {
-	if tx.bulk.took != nil {
-		if err := tx.settle(); err != nil {
-			return err
+	for _, a := range list {
+		if !done[string(a.id)] {
+			if err := tx.acceptLate(a); err != nil {
+				return err
+			}
 		}
 	}
-	t.provider = text(t.provider)
-	tx.bulk.took, tx.touched = &t, true
 	return nil
+}
+
+// acceptLate is for a delivery that was not being sent any more.
+func (tx *Tx) acceptLate(a accepted) error {
+	if _, err := tx.exec(`UPDATE deliveries SET provider_id = ?, ask_at = ? WHERE id = ?`, a.provider, a.ask, string(a.id)); err != nil {
+		return err
+	}
+	rose, err := tx.Advance(a.id, Accepted, tx.Now(), "")
+	if err != nil || rose {
+		return err
+	}
+	running := tx.op
+	defer func() { tx.op = running }()
+	tx.op = a.op
+	return tx.Add(a.late)
 }
 
 // apart runs statements of fn that neither read nor write what stands in bulk.
@@ -141,9 +157,10 @@ func (tx *Tx) apart(fn func() error) error {
 	return err
 }
 
-// adds tells whether a delivery waits to be written.
-func (b *bulk) adds(id postern.DeliveryID) bool {
-	return slices.ContainsFunc(b.deliveries, func(d Delivery) bool { return d.ID == id })
+// holds tells whether something of a delivery waits to be written.
+func (b *bulk) holds(id postern.DeliveryID) bool {
+	return slices.ContainsFunc(b.deliveries, func(d Delivery) bool { return d.ID == id }) ||
+		slices.ContainsFunc(b.accepted, func(a accepted) bool { return a.id == id })
 }
 
 func (d *Delivery) row(now int64) []any {

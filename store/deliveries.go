@@ -90,41 +90,38 @@ var advanceColumns = map[DeliveryState]string{
 
 // Advance raises a delivery's state; it never lowers it, so events may come in any
 // order. when is the moment it happened. It tells whether the state rose.
-func (tx *Tx) Advance(id postern.DeliveryID, to DeliveryState, when time.Time, detail string) (bool, error) {
+func (tx *Tx) Advance(id postern.DeliveryID, to DeliveryState, when time.Time, detail string) (rose bool, err error) {
+	if !tx.bulk.holds(id) {
+		err = tx.apart(func() error { rose, err = tx.advance(id, to, when, detail); return err })
+		return rose, err
+	}
+	return tx.advance(id, to, when, detail)
+}
+
+func (tx *Tx) advance(id postern.DeliveryID, to DeliveryState, when time.Time, detail string) (bool, error) {
 	col, set, args := advanceColumns[to], "", []any{int(to), detail, detail}
 	if col != "" {
-		set, args = set+`, `+col+` = CASE WHEN `+col+` = 0 THEN ? ELSE `+col+` END`, append(args, ms(when))
+		set, args = `, `+col+` = CASE WHEN `+col+` = 0 THEN ? ELSE `+col+` END`, append(args, ms(when))
 	}
-	// The provider's id comes just before; one statement for both.
-	t := tx.bulk.took
-	if t != nil && t.id == id {
-		more, values := t.set()
-		set, args, tx.bulk.took = set+`, `+more, append(args, values...), nil
-	}
-	raise := func() (n int64, err error) {
-		return tx.exec(`UPDATE deliveries SET state = ?, detail = CASE WHEN ? = '' THEN detail ELSE ? END`+set+` WHERE id = ? AND state < ?`, append(args, string(id), int(to))...)
-	}
-	if !tx.bulk.adds(id) {
-		inner := raise
-		raise = func() (n int64, err error) {
-			err = tx.apart(func() error { n, err = inner(); return err })
-			return n, err
-		}
-	}
-	n, err := raise()
+	n, err := tx.exec(`UPDATE deliveries SET state = ?, detail = CASE WHEN ? = '' THEN detail ELSE ? END`+set+` WHERE id = ? AND state < ?`, append(args, string(id), int(to))...)
 	if err != nil || n > 0 {
 		return n > 0, err
 	}
-	tx.bulk.took = t
 	if col != "" {
 		_, err = tx.exec(`UPDATE deliveries SET `+col+` = ? WHERE id = ? AND `+col+` = 0`, ms(when), string(id))
 	}
 	return false, err
 }
 
-// Took notes the provider's id for a delivery.
-func (tx *Tx) Took(id postern.DeliveryID, providerID string) error {
-	return tx.leaveTook(took{id, providerID, -1})
+// Accept notes that the provider has a delivery: its id there, and when it is to be asked
+// what became of the mail if no event tells; zero = never. It is written later, with
+// others. If an event was faster, so that the state does not rise, late is put into its lane.
+func (tx *Tx) Accept(id postern.DeliveryID, providerID string, ask time.Time, late LaneJob) error {
+	if err := late.check(); err != nil {
+		return err
+	}
+	tx.bulk.accepted, tx.touched = append(tx.bulk.accepted, accepted{id, text(providerID), ms(ask), late, tx.op}), true
+	return nil
 }
 
 // Answered notes that the participant answered a delivery, which proves that he read it.

@@ -79,6 +79,17 @@ SELECT participant, message, delivery, created FROM unnest(?::bigint[], ?::text[
 	return err
 }
 
+func (postgres) accept(tx *Tx, list []accepted) ([]string, error) {
+	n := len(list)
+	ids, providers, asks := make([]string, n), make([]string, n), make([]int64, n)
+	for i, a := range list {
+		ids[i], providers[i], asks[i] = string(a.id), a.provider, a.ask
+	}
+	return all(tx, scanString, `UPDATE deliveries SET state = ?, accepted_at = CASE WHEN accepted_at = 0 THEN ? ELSE accepted_at END, provider_id = u.provider, ask_at = u.ask
+FROM unnest(?::text[], ?::text[], ?::bigint[]) AS u(id, provider, ask) WHERE deliveries.id = u.id AND state = ? RETURNING deliveries.id`,
+		int(Accepted), tx.now, ids, providers, asks, int(Sending))
+}
+
 func (postgres) become(tx *Tx, jobs []becameJob) error {
 	n := len(jobs)
 	lanes, ids, kinds, args := make([]int64, n), make([]int64, n), make([]string, n), make([][]byte, n)
@@ -87,5 +98,20 @@ func (postgres) become(tx *Tx, jobs []becameJob) error {
 	}
 	_, err := tx.exec(`UPDATE jobs SET kind = u.kind, args = u.args, attempts = 0, due_at = ?, cap_at = ?
 FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::bytea[]) AS u(lane, id, kind, args) WHERE jobs.lane = u.lane AND jobs.id = u.id`, tx.now, tx.now, lanes, ids, kinds, args)
+	return err
+}
+
+func (postgres) watch(tx *Tx, ws []Watch, checked bool) error {
+	n := len(ws)
+	platforms, channels := make([]string, n), make([]string, n)
+	uptos, actives, checks := make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, w := range ws {
+		platforms[i], channels[i] = text(w.Platform), text(string(w.Channel))
+		uptos[i], actives[i], checks[i] = w.Upto, ms(w.ActiveAt), ms(w.CheckAt)
+	}
+	_, err := tx.exec(`INSERT INTO watches (platform, channel, upto, active_at, check_at)
+SELECT platform, channel, upto, active, due FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[])
+ AS w(platform, channel, upto, active, due) ORDER BY platform COLLATE "C", channel COLLATE "C"`+putWatches,
+		platforms, channels, uptos, actives, checks, flag(checked))
 	return err
 }

@@ -30,18 +30,30 @@ func (s *Store) FindWatch(ctx context.Context, platform string, ch postern.Chann
 // PutWatch keeps what is news in a watch: Upto and ActiveAt only rise. An earlier
 // CheckAt stands, unless checked says that it was just looked through.
 func (tx *Tx) PutWatch(w Watch, checked bool) error {
-	keep := 1
-	if checked {
-		keep = 0
+	return tx.w.s.dialect.watch(tx, []Watch{w}, checked)
+}
+
+// PutWatches is PutWatch for many channels, none of them twice, that were not looked through.
+func (tx *Tx) PutWatches(ws []Watch) error {
+	if len(ws) == 0 {
+		return nil
 	}
-	_, err := tx.exec(`INSERT INTO watches (platform, channel, upto, active_at, check_at) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (platform, channel) DO UPDATE SET
+	return tx.w.s.dialect.watch(tx, ws, false)
+}
+
+// putWatches is what follows the rows.
+const putWatches = ` ON CONFLICT (platform, channel) DO UPDATE SET
  upto = CASE WHEN excluded.upto > watches.upto THEN excluded.upto ELSE watches.upto END,
  active_at = CASE WHEN excluded.active_at > watches.active_at THEN excluded.active_at ELSE watches.active_at END,
- check_at = CASE WHEN ? = 1 AND watches.check_at > 0 AND (excluded.check_at = 0 OR watches.check_at < excluded.check_at)
-  THEN watches.check_at ELSE excluded.check_at END`,
-		w.Platform, string(w.Channel), w.Upto, ms(w.ActiveAt), ms(w.CheckAt), keep)
-	return err
+ check_at = CASE WHEN ? = 0 AND watches.check_at > 0 AND (excluded.check_at = 0 OR watches.check_at < excluded.check_at)
+  THEN watches.check_at ELSE excluded.check_at END`
+
+// flag is a truth in a column.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Suspect makes a channel due in which something may have been missed since a moment (ms).
@@ -177,12 +189,6 @@ func (tx *Tx) HasKind(lane, kind string) (bool, error) {
 func (s *Store) LaneHas(ctx context.Context, lane, kind string) (bool, error) {
 	var id int64
 	return s.one(ctx, `SELECT id FROM jobs WHERE `+inLane+` AND kind = ? LIMIT 1`, []any{lane, kind}, &id)
-}
-
-// TookAt notes the provider's id for a delivery, and when it is to be asked what became
-// of it if no event tells; zero = never.
-func (tx *Tx) TookAt(id postern.DeliveryID, providerID string, ask time.Time) error {
-	return tx.leaveTook(took{id, providerID, ms(ask)})
 }
 
 // AskAt says when the provider is to be asked about a delivery; zero = never.

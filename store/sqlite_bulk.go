@@ -52,6 +52,23 @@ func (sqlite) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
 	return nil
 }
 
+func (sqlite) accept(tx *Tx, list []accepted) (rose []string, err error) {
+	for part := range parts(list) {
+		args := make([]any, 0, 3+3*len(part))
+		args = append(args, int(Accepted), tx.now)
+		for _, a := range part {
+			args = append(args, string(a.id), a.provider, a.ask)
+		}
+		ids, err := all(tx, scanString, rows(len(part), `UPDATE deliveries SET state = ?, accepted_at = CASE WHEN accepted_at = 0 THEN ? ELSE accepted_at END,
+ provider_id = others.column2, ask_at = others.column3 FROM (VALUES `, 3, `) AS others WHERE deliveries.id = others.column1 AND state = ? RETURNING id`), append(args, int(Sending))...)
+		if err != nil {
+			return nil, err
+		}
+		rose = append(rose, ids...)
+	}
+	return rose, nil
+}
+
 func (sqlite) note(tx *Tx, notes []Note) error {
 	for part := range parts(notes) {
 		args := make([]any, 0, 8*len(part))
@@ -74,6 +91,19 @@ func (sqlite) become(tx *Tx, jobs []becameJob) error {
 		}
 		if _, err := tx.exec(rows(len(part), `UPDATE jobs SET kind = others.column3, args = others.column4, attempts = 0, due_at = ?, cap_at = ? FROM (VALUES `, 4,
 			`) AS others WHERE jobs.lane = others.column1 AND jobs.id = others.column2`), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sqlite) watch(tx *Tx, ws []Watch, checked bool) error {
+	for part := range parts(ws) {
+		args := make([]any, 0, 1+5*len(part))
+		for _, w := range part {
+			args = append(args, w.Platform, string(w.Channel), w.Upto, ms(w.ActiveAt), ms(w.CheckAt))
+		}
+		if _, err := tx.exec(rows(len(part), `INSERT INTO watches (platform, channel, upto, active_at, check_at) VALUES `, 5, putWatches), append(args, flag(checked))...); err != nil {
 			return err
 		}
 	}

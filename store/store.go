@@ -83,7 +83,11 @@ type dialect interface {
 	// jobs into others, due at once.
 	deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error
 	note(tx *Tx, notes []Note) error
+	// accept raises deliveries that are being sent to accepted, and tells which those were.
+	accept(tx *Tx, list []accepted) ([]string, error)
 	become(tx *Tx, jobs []becameJob) error
+	// watch keeps watches, none of them twice.
+	watch(tx *Tx, ws []Watch, checked bool) error
 	// release gives lanes back, whose rows are locked: due when their next job is, or
 	// gone if there is none.
 	release(tx *Tx, lanes []string) error

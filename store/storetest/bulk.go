@@ -24,11 +24,11 @@ func testWrittenTogether(t *testing.T, b Backend) {
 		if err := tx.AddDelivery(delivery("d1"), []store.Mailed{{Message: "m1", CreatedAt: 1}}); err != nil {
 			return err
 		}
-		if err := tx.Took("d1", "first"); err != nil {
+		if err := tx.Accept("d1", "first", time.Time{}, job("late/d1", "x")); err != nil {
 			return err
 		}
 		d, ok, err := tx.Delivery("d1")
-		if !ok || string(d.Content) != "d1" || d.ProviderID != "first" {
+		if !ok || string(d.Content) != "d1" || d.ProviderID != "first" || d.State != store.Accepted {
 			t.Error("within its transaction", d, ok)
 		}
 		if err != nil {
@@ -43,25 +43,6 @@ func testWrittenTogether(t *testing.T, b Backend) {
 		}
 		return err
 	})
-	// An event came before the answer: the provider's id is kept all the same.
-	do(t, s, func(tx *store.Tx) error {
-		if err := tx.TookAt("d2", "late", tx.Now().Add(time.Hour)); err != nil {
-			return err
-		}
-		rose, err := tx.Advance("d2", store.Accepted, tx.Now(), "")
-		if rose {
-			t.Error("it fell")
-		}
-		if err := tx.TookAt("d1", "second", tx.Now().Add(time.Hour)); err != nil {
-			return err
-		}
-		return err
-	})
-	for id, want := range map[postern.DeliveryID]string{"d1": "second", "d2": "late"} {
-		if d, _, err := s.Delivery(ctx, id); d.ProviderID != want || err != nil {
-			t.Error(id, d.ProviderID, err)
-		}
-	}
 	var all sync.WaitGroup
 	var good, bad []error
 	var mu sync.Mutex
@@ -106,6 +87,74 @@ func testWrittenTogether(t *testing.T, b Backend) {
 	}
 	if kept := must(s.Explain(ctx, "no"))(t); len(kept) != 0 {
 		t.Error(len(kept), "notes of those that failed")
+	}
+}
+
+// The provider's answers are written together. Where an event was faster, the id is kept
+// all the same, the state stays and the job that is late is added; nowhere else.
+func testAccepted(t *testing.T, b Backend) {
+	s, clock := open(t, b)
+	ctx := ctxOf(t)
+	type one struct {
+		was, then store.DeliveryState
+		late      bool
+	}
+	list := []one{
+		{store.Sending, store.Accepted, false}, {store.Unsure, store.Accepted, false}, {store.Delivered, store.Delivered, true},
+		{store.Queued, store.Accepted, false}, {store.Accepted, store.Accepted, true}, {store.Failed, store.Failed, true}, {store.Sending, store.Accepted, false},
+	}
+	for range 6 { // many make another statement than few
+		list = append(list, list[0], list[2])
+	}
+	id := func(i int) postern.DeliveryID { return postern.DeliveryID(fmt.Sprint("d", i)) }
+	for i, d := range list {
+		addDelivery(t, s, store.Delivery{ID: id(i), MessageID: string(id(i)) + "@x", State: d.was, Content: []byte{}})
+	}
+	errs := togetherIn(t, b, s, len(list), func(i int) error {
+		return s.Do(ctx, func(tx *store.Tx) error {
+			return tx.Accept(id(i), fmt.Sprint("p", i), clock.Now().Add(time.Hour), job(fmt.Sprint("late/", i), "x"))
+		})
+	})
+	ok(t, errors.Join(errs...))
+	accepted := 0
+	for i, d := range list {
+		got, _, err := s.Delivery(ctx, id(i))
+		if err != nil || got.State != d.then || got.ProviderID != fmt.Sprint("p", i) {
+			t.Errorf("%d: %+v: %+v, %v", i, d, got, err)
+		}
+		if n := must(s.Pending(ctx, fmt.Sprint("late/", i)))(t); (n == 1) != d.late || n > 1 {
+			t.Errorf("%d: %+v: %d jobs", i, d, n)
+		}
+		if d.then == store.Accepted {
+			accepted++
+		}
+	}
+	clock.Move(2 * time.Hour)
+	do(t, s, func(tx *store.Tx) error {
+		asks, err := tx.DueAsks(100, tx.Now())
+		if len(asks) != accepted {
+			t.Errorf("%d to be asked about, want %d", len(asks), accepted)
+		}
+		return err
+	})
+	// An event in the same transaction, before the answer and after it.
+	for i, first := range []bool{true, false} {
+		d := postern.DeliveryID(fmt.Sprint("both", i))
+		addDelivery(t, s, store.Delivery{ID: d, MessageID: string(d) + "@x", State: store.Sending, Content: []byte{}})
+		do(t, s, func(tx *store.Tx) error {
+			steps := []func() error{
+				func() error { return tx.Accept(d, "p", time.Time{}, job("late/"+string(d), "x")) },
+				func() error { _, err := tx.Advance(d, store.Delivered, tx.Now(), ""); return err },
+			}
+			if first {
+				steps[0], steps[1] = steps[1], steps[0]
+			}
+			return errors.Join(steps[0](), steps[1]())
+		})
+		got, _, err := s.Delivery(ctx, d)
+		if n := must(s.Pending(ctx, "late/"+string(d)))(t); err != nil || got.State != store.Delivered || got.ProviderID != "p" || (n == 1) != first {
+			t.Errorf("%v: %+v, %d jobs, %v", first, got, n, err)
+		}
 	}
 }
 

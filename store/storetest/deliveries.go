@@ -54,7 +54,7 @@ func testDeliveries(t *testing.T, b Backend) {
 		if rose, err := tx.Advance("d1", store.Accepted, clock.Now(), "ok"); err != nil || !rose {
 			t.Error(rose, err)
 		}
-		return tx.Took("d1", "p1")
+		return tx.Accept("d1", "p1", time.Time{}, job("late", "x"))
 	})
 	want.State, want.ProviderID, want.Detail = store.Accepted, "p1", "ok"
 	expect()

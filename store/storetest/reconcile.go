@@ -30,7 +30,16 @@ func testWatches(t *testing.T, b Backend) {
 		if check != 0 {
 			w.CheckAt = now.Add(check)
 		}
-		do(t, s, func(tx *store.Tx) error { return tx.PutWatch(w, checked) })
+		do(t, s, func(tx *store.Tx) error {
+			if checked || check == 0 {
+				return tx.PutWatch(w, checked)
+			}
+			neighbours := []store.Watch{w}
+			for i := range 40 { // the same rules for each of many, new and known
+				neighbours = append(neighbours, store.Watch{Platform: "p", Channel: postern.ChannelID(fmt.Sprint("n", i)), Upto: int64(i)})
+			}
+			return tx.PutWatches(neighbours)
+		})
 	}
 	put(100, time.Second, 0, false)
 	put(50, 0, 2*time.Hour, false)
@@ -38,6 +47,9 @@ func testWatches(t *testing.T, b Backend) {
 	put(0, 0, 3*time.Hour, false) // later: the earlier stands
 	put(0, time.Minute, 0, false) // nothing to check: it stands
 	if w := find("a"); w.Upto != 100 || !w.ActiveAt.Equal(now.Add(time.Minute)) || !w.CheckAt.Equal(now.Add(time.Hour)) {
+		t.Errorf("%+v", w)
+	}
+	if w := find("n39"); w.Upto != 39 || !w.CheckAt.IsZero() {
 		t.Errorf("%+v", w)
 	}
 	do(t, s, func(tx *store.Tx) error { return tx.Suspect("p", "a", 20, now) })
@@ -51,10 +63,12 @@ func testWatches(t *testing.T, b Backend) {
 	}
 
 	// Of many the longest due come first, as many as may, and then rest.
+	var many []store.Watch
 	for i := range 7 {
-		w := store.Watch{Platform: "p", Channel: postern.ChannelID(fmt.Sprint("c", i)), CheckAt: now.Add(time.Duration(i-5) * time.Minute)}
-		do(t, s, func(tx *store.Tx) error { return tx.PutWatch(w, false) })
+		many = append(many, store.Watch{Platform: "p", Channel: postern.ChannelID(fmt.Sprint("c", i)), CheckAt: now.Add(time.Duration(i-5) * time.Minute)})
 	}
+	do(t, s, func(tx *store.Tx) error { return tx.PutWatches(many) })
+	do(t, s, func(tx *store.Tx) error { return tx.PutWatches(nil) })
 	if due, found, err := s.WatchDue(ctx); err != nil || !found || !due.Equal(now.Add(-5*time.Minute)) {
 		t.Error(due, found, err)
 	}
@@ -116,11 +130,7 @@ func testAsks(t *testing.T, b Backend) {
 		id := postern.DeliveryID(fmt.Sprint("d", i))
 		addDelivery(t, s, store.Delivery{ID: id, Participant: 9, MessageID: fmt.Sprint("m", i), Recipient: "bob@example.com", Content: []byte("{}"), NewestAt: int64(i)})
 		do(t, s, func(tx *store.Tx) error {
-			if err := tx.TookAt(id, "p", clock.Now().Add(time.Duration(4-i)*time.Minute)); err != nil {
-				return err
-			}
-			_, err := tx.Advance(id, store.Accepted, tx.Now(), "")
-			return err
+			return tx.Accept(id, "p", clock.Now().Add(time.Duration(4-i)*time.Minute), job("late", "x"))
 		})
 	}
 	do(t, s, func(tx *store.Tx) error { _, err := tx.Advance("d1", store.Delivered, tx.Now(), ""); return err })

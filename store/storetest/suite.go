@@ -84,6 +84,7 @@ func Run(t *testing.T, b Backend) {
 		{"HeardAndMailed", testHeardAndMailed},
 		{"WrittenTogether", testWrittenTogether},
 		{"Newcomers", testNewcomers},
+		{"Accepted", testAccepted},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
