@@ -60,11 +60,26 @@ func (s *Store) startClock() (steady bool) {
 
 // watch looks after something until the store is closed.
 func (s *Store) watch(every time.Duration, look func(context.Context) error) {
+	always := make(chan struct{})
+	close(always)
+	s.watchAfter(always, every, look)
+}
+
+// watchAfter looks after something that needs it only some time after what c tells of.
+func (s *Store) watchAfter(c <-chan struct{}, delay time.Duration, look func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for sleep(ctx, every) {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-c:
+			}
+			if !sleep(ctx, delay) {
+				return
+			}
 			if err := look(ctx); err != nil && ctx.Err() == nil {
 				s.cfg.Logger.Warn("what is looked after beside failed", "error", err)
 			}

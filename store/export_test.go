@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"sync"
 	"time"
 
@@ -23,7 +24,19 @@ func (s *Store) CheckClock(ctx context.Context) error { return s.checkClock(ctx)
 func (s *Store) MeasureClock(ctx context.Context) error { return s.measureClock(ctx) }
 
 // BoundLog has SQLite's log begin anew if it is too large.
-func (s *Store) BoundLog(ctx context.Context, file string) error { return s.boundLog(file)(ctx) }
+func (s *Store) BoundLog(ctx context.Context, file string) error {
+	return (&log{s: s, file: file}).bound(ctx)
+}
+
+// TendLog copies SQLite's log into the file, if there is much of it.
+func (s *Store) TendLog(ctx context.Context, file string) error {
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	return (&log{s: s, file: file, db: db}).tend(ctx)
+}
 
 // Skew puts a store's clock wrong.
 func (s *Store) Skew(d time.Duration) { s.clock.base.Add(int64(d)) }

@@ -50,7 +50,7 @@ func (s *Store) openSQLite(ctx context.Context, file string, steady bool) error 
 	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()) +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
 	// 16 MB of the indexes stay in the writer's memory.
-	if s.wdb, err = s.openPool(dsn+fmt.Sprintf("&_pragma=wal_autocheckpoint(%d)&_pragma=journal_size_limit(%d)&_pragma=cache_size(-16000)", logPages, keptLog), 1); err != nil {
+	if s.wdb, err = s.openPool(dsn+fmt.Sprintf("&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(%d)&_pragma=cache_size(-16000)", keptLog), 1); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.wdb, "sqlite3", "migrations/sqlite"); err != nil {
@@ -65,7 +65,11 @@ func (s *Store) openSQLite(ctx context.Context, file string, steady bool) error 
 		return fault("store.open", err)
 	}
 	s.startWriters(1)
-	s.watch(logLook, s.boundLog(file))
+	l := &log{s: s, file: file}
+	if l.db, err = s.openPool(dsn, 1); err != nil {
+		return err
+	}
+	s.watchAfter(s.writers[0].wrote, logLook, l.tend)
 	if steady {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -292,5 +293,40 @@ func TestSQLiteLogIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(1)
+	}
+}
+
+// The log begins anew again and again, though the writer never pauses.
+func TestSQLiteLogIsCopied(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "house.db")
+	s := openSQLite(t, store.Config{Database: "sqlite:" + file})
+	defer func() { _ = s.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			for ctx.Err() == nil {
+				if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b")}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 50 {
+		if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Content: make([]byte, 4<<20)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.TendLog(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	others.Wait()
+	info, err := os.Stat(file + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > 100<<20 { // of 200 MB that were written
+		t.Errorf("the log has %d MB", info.Size()>>20)
 	}
 }

@@ -50,6 +50,7 @@ type writer struct {
 	beside   chan func()   // what is done on the connection between groups
 	halt     chan struct{} // closed: write what waits, then end
 	done     chan struct{} // closed: nothing is written any more
+	wrote    chan struct{} // a transaction was committed
 	once     sync.Once
 }
 
@@ -81,7 +82,7 @@ func (s *Store) startWriters(n int) {
 	for range n {
 		w := &writer{
 			s: s, arrivals: make(chan *op, maxQueue), queue: make(chan *op, maxQueue), fit: maxGroup,
-			beside: make(chan func()), halt: make(chan struct{}), done: make(chan struct{}),
+			beside: make(chan func()), halt: make(chan struct{}), done: make(chan struct{}), wrote: make(chan struct{}, 1),
 		}
 		s.writers = append(s.writers, w)
 		go w.run()
@@ -344,6 +345,10 @@ func (w *writer) attempt(group []*op) (n int, f fate, err error) {
 	}
 	w.commits += (time.Since(begun) - w.commits) / 8
 	w.point(group[:n], "after")
+	select {
+	case w.wrote <- struct{}{}:
+	default:
+	}
 	if tx.due {
 		w.s.signal()
 	}
