@@ -17,6 +17,7 @@ type bulk struct {
 	notes      []Note
 	became     []becameJob
 	took       *took
+	later      later // posts and marks
 }
 
 type mailedRow struct {
@@ -40,7 +41,7 @@ type took struct {
 }
 
 func (b *bulk) empty() bool {
-	return len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became) == 0 && b.took == nil
+	return len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became) == 0 && b.took == nil && b.later.empty()
 }
 
 // settle writes what was left for later.
@@ -64,6 +65,9 @@ func (tx *Tx) settle() error {
 		if err := d.become(tx, b.became); err != nil {
 			return err
 		}
+	}
+	if err := b.later.settle(tx); err != nil {
+		return err
 	}
 	if t := b.took; t != nil {
 		set, args := t.set()

@@ -127,12 +127,6 @@ func (tx *Tx) Took(id postern.DeliveryID, providerID string) error {
 	return tx.leaveTook(took{id, providerID, -1})
 }
 
-// Answered notes that the participant answered a delivery, which proves that he read it.
-func (tx *Tx) Answered(id postern.DeliveryID) error {
-	_, err := tx.exec(`UPDATE deliveries SET answered_at = ? WHERE id = ? AND answered_at = 0`, tx.now, string(id))
-	return err
-}
-
 // The columns of a delivery, with what was sent and without: that may be large.
 const (
 	deliveryColumns = deliveryState + `, (SELECT content FROM delivery_contents WHERE delivery_id = deliveries.id)` + fromDeliveries
