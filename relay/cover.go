@@ -33,12 +33,9 @@ const (
 // never heard are taken as if their webhook had come, and hold the mark; so does whatever
 // was written after the newest mail. Where the platform will not say, our own memory has
 // to do.
-func (r *Rules) uncovered(ctx context.Context, p store.Participant, m mark) (covering, error) {
-	upto := max(m.delivered, m.read)
-	from, err := r.unmarkedSince(ctx, p, upto)
-	if err != nil {
-		return covering{}, err
-	}
+func (r *Rules) uncovered(ctx context.Context, known store.Marks, m mark) (covering, error) {
+	p, upto := known.Participant, max(m.delivered, m.read)
+	from := r.unmarkedSince(known, upto)
 	since := time.UnixMilli(from)
 	var out covering
 	for range listPages {
@@ -129,19 +126,15 @@ func (r *Rules) notOurs(ctx context.Context, p store.Participant, list []postern
 // unmarkedSince is the creation of the oldest message that a mark would newly cover: what
 // came after the previous mark, else after the first mail. What is older than is looked
 // for at all stays out.
-func (r *Rules) unmarkedSince(ctx context.Context, p store.Participant, upto int64) (int64, error) {
+func (r *Rules) unmarkedSince(p store.Marks, upto int64) int64 {
 	if r.Reconcile.Window <= 0 {
-		return upto + 1, nil
+		return upto + 1
 	}
 	since := max(p.OwnReadUpto, p.OwnDeliveredUpto) + 1
 	if since == 1 {
-		first, err := r.Store.FirstMailed(ctx, p.ID)
-		if err != nil {
-			return 0, err
-		}
-		since = first
+		since = p.FirstMailed
 	}
-	return min(max(since, r.Now().Add(-r.Reconcile.Window).UnixMilli()), upto+1), nil
+	return min(max(since, r.Now().Add(-r.Reconcile.Window).UnixMilli()), upto+1)
 }
 
 // wakeLater has a participant's marks looked at again.

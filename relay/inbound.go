@@ -27,6 +27,9 @@ type arrived struct {
 	mail   *letter.Message
 	to     store.Participant // zero: no such reply address
 	person postern.Person
+	last   []store.Delivery // the last deliveries to him, newest first
+	named  string           // see batch
+	before bool             // posts of the same mail are written down already
 	close  func() error
 }
 
@@ -37,15 +40,19 @@ func (r *Rules) inbound(ctx context.Context, l *store.Lease, j store.Job) (func(
 	if err != nil {
 		return nil, err
 	}
-	m, err := r.open(ctx, j)
+	m, err := r.open(j)
+	defer func() { _ = m.close() }()
 	var limit *letter.LimitError
-	if errors.As(err, &limit) {
-		return r.setAside(j, m, ruling{doHold, "larger or more complicated than is taken", limit.Limit}, nil), nil
-	}
-	if err != nil {
+	large := errors.As(err, &limit)
+	if err != nil && !large {
 		return nil, err
 	}
-	defer func() { _ = m.close() }()
+	if err := r.lookUp(ctx, m); err != nil {
+		return nil, err
+	}
+	if large {
+		return r.setAside(j, m, ruling{doHold, "larger or more complicated than is taken", limit.Limit}, nil), nil
+	}
 	rule := r.judge(m.in, m.mail, m.to, m.person)
 	if a.Released && m.to.ID != 0 {
 		rule = ruling{do: doPost, why: "released by an operator"}
@@ -76,11 +83,7 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		return r.setAside(j, m, ruling{doHold, "no words of its own were found in it", ""}, nil), nil
 	}
 	batch := posts[0].Batch
-	before, err := r.Store.Posts(ctx, batch)
-	if err != nil {
-		return nil, err
-	}
-	if len(before) > 0 && !released {
+	if m.before && !released {
 		return func(tx *store.Tx) error {
 			if err := tx.Note(r.mailNote(m, "not posted", "the same mail came before", "")); err != nil {
 				return err
@@ -88,29 +91,26 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 			return tx.Done(j)
 		}, nil
 	}
-	next := args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered}
+	next := args{Batch: batch, Channel: m.to.Channel, User: m.to.User, Delivery: answered, For: m.to.ID}
 	b := &poster{r: r, l: l, j: j, channel: m.to.Channel, mail: m} // which inbound closes
-	if len(before) == 0 && len(posts[0].File) == 0 {
+	if !m.before && len(posts[0].File) == 0 {
 		b.begun = posts[0].ID // nothing but its call is left to do
 	}
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) error {
 		// Released: what was planned then is posted, not what would be planned now.
 		plan := func() error { return tx.PlanAgain(batch) }
-		if len(before) == 0 {
-			plan = func() error { return tx.PlanPosts(posts) }
+		if !m.before {
+			planned := slices.Clone(posts)
+			if b.begun != "" {
+				planned[0].State, planned[0].AttemptedAt = store.Posting, tx.Now()
+			}
+			plan = func() error { return tx.PlanPosts(planned) }
 		}
 		if err := plan(); err != nil {
 			return err
 		}
-		if b.begun != "" {
-			if err := tx.PostBegins(b.begun); err != nil {
-				return err
-			}
-		}
-		if answered != "" && rule.do == doPost {
-			if err := tx.Answered(answered); err != nil {
-				return err
-			}
+		if err := answers(tx, answered, rule); err != nil {
+			return err
 		}
 		n := r.mailNote(m, "to be posted", rule.why, trimmed)
 		n.Ref2 = batch
@@ -123,40 +123,60 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		return nil, err
 	}
 	b.j.Kind, b.j.Args = jobPost, encode(next)
-	if len(before) > 0 {
+	if m.before {
 		return r.post(ctx, l, b.j)
 	}
 	return b.all(ctx, next, posts)
 }
 
-// open reads an e-mail's envelope, content and whom it is for.
-func (r *Rules) open(ctx context.Context, j store.Job) (*arrived, error) {
-	if j.Event == nil {
-		return nil, postern.Errorf(postern.Permanent, "relay.inbound", "the recorded mail is gone")
+// answers keeps what a mail proves of the delivery that it answers: that it arrived, and,
+// if it is the participant's own word, that he read it.
+func answers(tx *store.Tx, answered postern.DeliveryID, rule ruling) error {
+	if answered == "" {
+		return nil
 	}
-	m := &arrived{event: j.Event.ID, close: func() error { return nil }}
+	if rule.do == doPost {
+		return tx.Answered(answered)
+	}
+	_, err := tx.Advance(answered, store.Delivered, tx.Now(), "")
+	return err
+}
+
+// open reads an e-mail's envelope and content. It may give a mail and an error: of one
+// that is too large the envelope is known. What it gives is to be closed.
+func (r *Rules) open(j store.Job) (*arrived, error) {
+	m := &arrived{close: func() error { return nil }}
+	if j.Event == nil {
+		return m, postern.Errorf(postern.Permanent, "relay.inbound", "the recorded mail is gone")
+	}
+	m.event = j.Event.ID
 	if err := json.Unmarshal(j.Event.Body, &m.in); err != nil {
 		return m, postern.Errorf(postern.Permanent, "relay.inbound", "envelope of a mail: %w", err)
 	}
-	local, _, _ := cutAddress(m.in.Recipient)
-	if id, ok := r.participantOf(local); ok {
-		p, _, err := r.Store.Participant(ctx, id)
-		if err != nil {
-			return m, err
-		}
-		m.to = p
-	}
-	if m.to.ID != 0 {
-		p, ok, err := r.Store.Person(ctx, m.to.User)
-		if err != nil {
-			return m, err
-		}
-		if !ok && r.UserIDIsAddress && isAddress(string(m.to.User)) {
-			p.Email = string(m.to.User)
-		}
-		m.person = p
-	}
 	return m, r.read(j.Event, m)
+}
+
+// lookUp finds whom an e-mail is for, and what was sent to him last.
+func (r *Rules) lookUp(ctx context.Context, m *arrived) error {
+	local, _, _ := cutAddress(m.in.Recipient)
+	id, ok := r.participantOf(local)
+	if !ok {
+		return nil
+	}
+	batch := ""
+	if m.mail != nil {
+		m.named = m.batch()
+		batch = m.named
+	}
+	a, ok, err := r.Store.Answerer(ctx, id, batch)
+	if err != nil || !ok {
+		return err
+	}
+	m.to, m.person, m.last, m.before = a.Participant, a.Person, a.Last, a.Before
+	if !a.Known && r.UserIDIsAddress && isAddress(string(m.to.User)) {
+		m.person.Email = string(m.to.User)
+	}
+	return nil
 }
 
 // read opens and reads the raw message; it stays open until close, because attachments
@@ -180,9 +200,6 @@ func (r *Rules) read(e *store.Event, m *arrived) error {
 	}
 	var err error
 	m.mail, err = letter.Read(src, size, opt)
-	if err != nil {
-		_ = m.close()
-	}
 	return err
 }
 
@@ -229,7 +246,7 @@ func (r *Rules) mailNote(m *arrived, what, why, detail string) store.Note {
 // answersTo finds what was sent to the participant that this mail may answer, the
 // likeliest first, and the delivery that it certainly answers.
 func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sent, answered postern.DeliveryID, err error) {
-	const recent, most = 8, 32 // how many are compared, and looked for
+	const recent, most = store.LastFew, 32 // how many are compared, and looked for
 	var ds []store.Delivery
 	ids := slices.Concat(m.mail.References, m.mail.InReplyTo)
 	slices.Reverse(ids) // References ends with what is answered (RFC 5322 section 3.6.4)
@@ -237,7 +254,7 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 		if len(ds) == recent || !strings.HasSuffix(id, "@"+r.Domain) {
 			continue
 		}
-		d, ok, err := r.Store.DeliveryByMessageID(ctx, id)
+		d, ok, err := r.deliveryNamed(ctx, m, id)
 		if err != nil {
 			return nil, "", err
 		}
@@ -248,15 +265,11 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 			ds = append(ds, d)
 		}
 	}
-	last, err := r.Store.LastDeliveries(ctx, m.to.ID, recent)
-	if err != nil {
-		return nil, "", err
-	}
-	if answered == "" && len(last) == 1 && m.to.ID != 0 {
-		answered = last[0].ID // only this mail can have told him where to write to
+	if answered == "" && len(m.last) == 1 {
+		answered = m.last[0].ID // only this mail can have told him where to write to
 	}
 	seen := map[postern.DeliveryID]bool{}
-	for _, d := range append(ds, last...) {
+	for _, d := range append(ds, m.last...) {
 		var c content
 		if seen[d.ID] || json.Unmarshal(d.Content, &c) != nil {
 			continue
@@ -265,6 +278,16 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 		sent = append(sent, replytext.Sent{From: []string{c.Address}, Name: c.From, Subject: c.Subject, MessageID: d.MessageID, Text: c.Text, HTML: c.HTML})
 	}
 	return sent, answered, nil
+}
+
+// deliveryNamed finds a delivery by its Message-ID, mostly among the last ones.
+func (r *Rules) deliveryNamed(ctx context.Context, m *arrived, id string) (store.Delivery, bool, error) {
+	for _, d := range m.last {
+		if d.MessageID == id {
+			return d, true, nil
+		}
+	}
+	return r.Store.DeliveryByMessageID(ctx, id)
 }
 
 // maxTextPosts is how many messages the text of one mail may become. A log of a megabyte
@@ -313,7 +336,7 @@ func (r *Rules) plan(ctx context.Context, m *arrived, rule ruling, sent []replyt
 	if len(reply.Cuts) > 0 {
 		trimmed = fmt.Sprintf("%d cuts, confidence %.2f, certain %t", len(reply.Cuts), reply.Confidence, reply.Certain)
 	}
-	batch := m.batch()
+	batch := m.named
 	add := func(p store.Post) {
 		p.ID, p.Batch, p.Seq, p.Conversation = postern.PostID(seal.NewID(r.Now())), batch, len(posts), m.to.Conversation.ID
 		if p.User = m.to.User; rule.do == doGuest {

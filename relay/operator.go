@@ -89,11 +89,14 @@ func (r *Rules) Extracted(ctx context.Context, event int64) (replytext.Result, b
 	if err != nil || !ok || len(e.Content) == 0 && e.Ref == "" {
 		return replytext.Result{}, false, err
 	}
-	m, err := r.open(ctx, store.Job{Event: &e})
+	m, err := r.open(store.Job{Event: &e})
+	defer func() { _ = m.close() }()
 	if err != nil {
 		return replytext.Result{}, false, err
 	}
-	defer func() { _ = m.close() }()
+	if err := r.lookUp(ctx, m); err != nil {
+		return replytext.Result{}, false, err
+	}
 	sent, _, err := r.answersTo(ctx, m)
 	if err != nil {
 		return replytext.Result{}, false, err

@@ -74,18 +74,8 @@ func (b *poster) posted(a args, posts []store.Post) func(*store.Tx) error {
 			}
 		}
 		if a.Delivery != "" && j.Kind == jobPost {
-			d, ok, err := tx.Delivery(a.Delivery)
-			if err != nil {
+			if err := tx.Add(receiptJob(a.For)); err != nil {
 				return err
-			}
-			if ok {
-				// Nobody answers what did not arrive.
-				if _, err := tx.Advance(d.ID, store.Delivered, tx.Now(), ""); err != nil {
-					return err
-				}
-				if err := tx.Add(receiptJob(d.Participant)); err != nil {
-					return err
-				}
 			}
 		}
 		return tx.Done(j)
@@ -208,8 +198,9 @@ func (b *poster) open(ctx context.Context, event int64) error {
 	if !ok {
 		return postern.Errorf(postern.Permanent, "relay.post", "the recorded mail is gone")
 	}
-	m, err := b.r.open(ctx, store.Job{Event: &e})
+	m, err := b.r.open(store.Job{Event: &e})
 	if err != nil {
+		_ = m.close()
 		return err
 	}
 	b.mail = m
@@ -280,6 +271,7 @@ func (b *poster) replace(ctx context.Context, p store.Post, by func(store.Post) 
 	}
 	for i := range next {
 		next[i].ID, next[i].Batch, next[i].Seq, next[i].State = postern.PostID(seal.NewID(b.r.Now())), p.Batch, p.Seq+i, store.Planned
+		next[i].AttemptedAt = time.Time{}
 	}
 	return b.work(ctx, func(tx *store.Tx) error {
 		if err := tx.PostEnds(p.ID, store.Planned, "", ""); err != nil {

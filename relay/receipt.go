@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
@@ -141,19 +140,20 @@ func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(
 	if err != nil {
 		return nil, err
 	}
-	p, ok, err := r.Store.Participant(ctx, a.For)
+	known, ok, err := r.Store.Marks(ctx, a.For, mailLanes)
 	if err != nil {
 		return nil, err
 	}
 	done := func(tx *store.Tx) error { return tx.Done(j) }
-	if !ok {
-		return done, nil
+	if !ok || known.Busy {
+		return done, nil // whoever is busy asks for the marks again
 	}
-	m, err := r.highWater(ctx, p)
+	p := known.Participant
+	m, err := r.highWater(ctx, known)
 	if err != nil || m == (mark{}) {
 		return done, err
 	}
-	cover, err := r.uncovered(ctx, p, m)
+	cover, err := r.uncovered(ctx, known, m)
 	if err != nil {
 		return nil, err
 	}
@@ -171,12 +171,13 @@ func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(
 	late := false
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) (err error) {
 		// While the platform was asked a message may have come: the last look is ours.
-		if late, err = tx.HasJobs(r.mailLane(p)); err != nil || late {
+		var fanout bool
+		if late, fanout, err = tx.Waits(r.mailLane(p), r.chatLane(p.Channel), jobFanout); err != nil || late {
 			return err
 		}
-		if late, err = tx.HasKind(r.chatLane(p.Channel), jobFanout); err != nil || late {
+		if late = fanout; late {
 			// Whether he is to get it is not known yet; when it is, he comes back here.
-			return errors.Join(err, r.wakeLater(tx, p, behindFanout))
+			return r.wakeLater(tx, p, behindFanout)
 		}
 		if m.read == 0 {
 			return nil
@@ -191,16 +192,15 @@ func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(
 }
 
 func (r *Rules) mailLane(p store.Participant) string {
-	return "mail/" + r.PlatformName + "/" + string(p.Channel) + "/" + string(p.User)
+	return mailLanes + r.PlatformName + "/" + string(p.Channel) + "/" + string(p.User)
 }
 
-// highWater finds how far the marks may go by our own memory: no message for him may be
+// mailLanes begins the names of mail lanes.
+const mailLanes = "mail/"
+
+// highWater finds how far the marks may go by our own memory: no delivery to him may be
 // on its way, and a read mark needs the newest mail to be read.
-func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err error) {
-	waiting, err := r.Store.Pending(ctx, r.mailLane(p))
-	if err != nil || waiting > 0 {
-		return m, err
-	}
+func (r *Rules) highWater(ctx context.Context, p store.Marks) (m mark, err error) {
 	newest, settled, err := r.newestSettled(ctx, p)
 	if err != nil || !settled || newest.ID == "" {
 		return m, err // undelivered: whatever comes after it waits
@@ -210,31 +210,29 @@ func (r *Rules) highWater(ctx context.Context, p store.Participant) (m mark, err
 	}
 	if r.Read != ReadOff && r.personOpened(newest) && newest.NewestAt > max(p.ReadAt, p.OwnReadUpto) {
 		// A message whose webhook came late lies below the delivered mark, and may still be
-		// on its way.
-		late, err := r.onItsWay(ctx, p, p.OwnReadUpto, newest.NewestAt)
-		if err != nil || late {
-			return m, err
+		// on its way. Above it there is none: see newestSettled.
+		if p.Between {
+			late, err := r.onItsWay(ctx, p.Participant, p.OwnReadUpto, min(newest.NewestAt, p.OwnDeliveredUpto))
+			if err != nil || late {
+				return m, err
+			}
 		}
 		m.read = newest.NewestAt
 	}
 	return m, nil
 }
 
-// deliveriesAtOnce is how many Store.Deliveries lists.
+// deliveriesAtOnce is how many Store.Deliveries lists, and Store.Marks.
 const deliveriesAtOnce = 500
 
 // newestSettled finds a participant's newest delivery that arrived. settled: of those
 // that no mark covers yet, none is still on its way.
-func (r *Rules) newestSettled(ctx context.Context, p store.Participant) (newest store.Delivery, settled bool, err error) {
+func (r *Rules) newestSettled(ctx context.Context, p store.Marks) (newest store.Delivery, settled bool, err error) {
 	since := max(p.OwnReadUpto, p.OwnDeliveredUpto)
-	for {
-		ds, err := r.Store.Deliveries(ctx, p.ID, since)
-		if err != nil {
-			return newest, false, err
-		}
+	for ds := p.Since; ; {
 		for _, d := range ds {
 			switch {
-			case d.State < store.Delivered && r.moot(p, d):
+			case d.State < store.Delivered && r.moot(p.Participant, d):
 			case d.State < store.Delivered:
 				return newest, false, nil
 			case d.State != store.Failed:
@@ -249,6 +247,9 @@ func (r *Rules) newestSettled(ctx context.Context, p store.Participant) (newest 
 			return newest, false, nil
 		}
 		since = next
+		if ds, err = r.Store.Deliveries(ctx, p.ID, since); err != nil {
+			return newest, false, err
+		}
 	}
 	if newest.ID != "" {
 		return newest, true, nil

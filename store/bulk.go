@@ -18,6 +18,7 @@ type bulk struct {
 	notes      []Note
 	became     []becameJob
 	accepted   []accepted
+	later      later // posts and marks
 }
 
 // joined is a participant who is taken for new, and his conversation for new or as told.
@@ -77,7 +78,7 @@ type accepted struct {
 }
 
 func (b *bulk) empty() bool {
-	return len(b.joined)+len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became)+len(b.accepted) == 0
+	return len(b.joined)+len(b.deliveries)+len(b.mailed)+len(b.notes)+len(b.became)+len(b.accepted) == 0 && b.later.empty()
 }
 
 // settle writes what was left for later.
@@ -106,6 +107,9 @@ func (tx *Tx) settle() error {
 		if err := d.become(tx, b.became); err != nil {
 			return err
 		}
+	}
+	if err := b.later.settle(tx); err != nil {
+		return err
 	}
 	if len(b.accepted) > 0 {
 		return tx.accept(b.accepted)

@@ -124,12 +124,6 @@ func (tx *Tx) Accept(id postern.DeliveryID, providerID string, ask time.Time, la
 	return nil
 }
 
-// Answered notes that the participant answered a delivery, which proves that he read it.
-func (tx *Tx) Answered(id postern.DeliveryID) error {
-	_, err := tx.exec(`UPDATE deliveries SET answered_at = ? WHERE id = ? AND answered_at = 0`, tx.now, string(id))
-	return err
-}
-
 // The columns of a delivery, with what was sent and without: that may be large.
 const (
 	deliveryColumns = deliveryState + `, (SELECT content FROM delivery_contents WHERE delivery_id = deliveries.id)` + fromDeliveries

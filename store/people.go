@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/postern-chat/postern"
 )
@@ -142,9 +141,13 @@ func (id *signed) Scan(v any) error {
 	return nil
 }
 
-const participantColumns = `p.id, p.user_id, p.muted_at, p.revoked_at, COALESCE(r.read_at, 0), p.own_read_at, p.own_read_upto, p.own_delivered_upto,
- c.id, c.platform, c.channel, c.name, c.subject, c.root_id FROM participants p JOIN conversations c ON c.id = p.conversation_id
+const (
+	participantColumns = participantFields + fromParticipants
+	participantFields  = `p.id, p.user_id, p.muted_at, p.revoked_at, COALESCE(r.read_at, 0), p.own_read_at, p.own_read_upto, p.own_delivered_upto,
+ c.id, c.platform, c.channel, c.name, c.subject, c.root_id`
+	fromParticipants = ` FROM participants p JOIN conversations c ON c.id = p.conversation_id
  LEFT JOIN reads r ON r.platform = c.platform AND r.channel = c.channel AND r.user_id = p.user_id`
+)
 
 func (p *Participant) dest(muted, revoked *int64) []any {
 	return []any{(*signed)(&p.ID), &p.User, muted, revoked, &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
@@ -281,28 +284,5 @@ func (tx *Tx) SawRead(platform string, ch postern.ChannelID, r postern.ReadMark)
 	_, err := tx.exec(`INSERT INTO reads (platform, channel, user_id, read_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (platform, channel, user_id) DO UPDATE SET read_at = excluded.read_at WHERE reads.read_at < excluded.read_at`,
 		platform, string(ch), string(r.User), ms(r.At))
-	return err
-}
-
-// maxMarking is how long after its beginning a call that moves a read mark may still
-// take effect, if we never hear of its end.
-const maxMarking = 10 * time.Minute
-
-// Marking keeps that a call begins that moves a participant's read mark. Marked ends it.
-func (tx *Tx) Marking(id postern.ParticipantID) error {
-	_, err := tx.exec(`UPDATE participants SET own_read_at = ? WHERE id = ?`, tx.now+maxMarking.Milliseconds(), int64(id))
-	return err
-}
-
-// Marked keeps that we moved a participant's marks: over messages up to upto. What was
-// covered stays so. With an upto of 0 the mark was not moved.
-func (tx *Tx) Marked(id postern.ParticipantID, read bool, upto int64) error {
-	q := `UPDATE participants SET own_delivered_upto = ? WHERE id = ? AND own_delivered_upto < ?`
-	args := []any{upto, int64(id), upto}
-	if read {
-		q = `UPDATE participants SET own_read_upto = CASE WHEN own_read_upto < ? THEN ? ELSE own_read_upto END, own_read_at = ? WHERE id = ?`
-		args = []any{upto, upto, tx.now, int64(id)}
-	}
-	_, err := tx.exec(q, args...)
 	return err
 }

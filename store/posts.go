@@ -34,16 +34,10 @@ type Post struct {
 	Detail       string
 }
 
-// PlanPosts writes posts down before any is made. Writing the same batch down again
-// changes nothing.
+// PlanPosts writes posts down before any is made, or just before the call of one that
+// is Posting already. Writing the same batch down again changes nothing.
 func (tx *Tx) PlanPosts(posts []Post) error {
-	for _, p := range posts {
-		_, err := tx.exec(`INSERT INTO posts (id, batch, seq, conversation_id, user_id, text, file, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (batch, seq) DO NOTHING`, string(p.ID), p.Batch, p.Seq, int64(p.Conversation), string(p.User), p.Text, p.File, int(p.State), tx.now)
-		if err != nil {
-			return err
-		}
-	}
+	tx.bulk.later.planned, tx.touched = append(tx.bulk.later.planned, posts...), true
 	return nil
 }
 
@@ -72,6 +66,10 @@ func (tx *Tx) PostBegins(id postern.PostID) error {
 // PostEnds notes what became of a post. What stands in the chat stays there, whatever
 // comes later and in whatever order.
 func (tx *Tx) PostEnds(id postern.PostID, state PostState, chat postern.MessageID, detail string) error {
+	if state == Posted && detail == "" {
+		tx.bulk.later.posted, tx.touched = append(tx.bulk.later.posted, postedRow{id, chat}), true
+		return nil
+	}
 	posted := int64(0)
 	if state == Posted {
 		posted = tx.now

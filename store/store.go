@@ -40,20 +40,22 @@ type Config struct {
 // Store is the memory. Its methods are safe for concurrent use. Errors are
 // Temporary when the database cannot be reached or is full.
 type Store struct {
-	cfg     Config
-	clock   clock
-	dialect dialect
-	db      *sql.DB // readers
-	wdb     *sql.DB // writers
-	reads   statements
-	writers []*writer
-	wake    chan struct{} // a lane became due here
-	bell    *bell         // tells other replicas; nil where there are none
-	soon    chan Note
-	asking  *asking
-	stops   []func() // end what runs beside; the writers still take its last writes
-	close   []func() error
-	once    sync.Once
+	cfg       Config
+	clock     clock
+	dialect   dialect
+	db        *sql.DB // readers
+	wdb       *sql.DB // writers
+	answerers *together[Answerer]
+	marks     *together[Marks]
+	reads     statements
+	writers   []*writer
+	wake      chan struct{} // a lane became due here
+	bell      *bell         // tells other replicas; nil where there are none
+	soon      chan Note
+	asking    *asking
+	stops     []func() // end what runs beside; the writers still take its last writes
+	close     []func() error
+	once      sync.Once
 }
 
 // dialect is what differs between the databases.
@@ -88,6 +90,9 @@ type dialect interface {
 	become(tx *Tx, jobs []becameJob) error
 	// watch keeps watches, none of them twice.
 	watch(tx *Tx, ws []Watch, checked bool) error
+	// about makes the statement that reads fields of so many participants; for each of his
+	// deliveries that the text tells of, which begins with FROM, there is a row.
+	about(fields, deliveries string, ids []int64, words []string) (query string, args []any)
 	// release gives lanes back, whose rows are locked: due when their next job is, or
 	// gone if there is none.
 	release(tx *Tx, lanes []string) error
@@ -132,6 +137,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.startTogether()
 	s.startNotes()
 	s.startReaders()
 	return s, nil

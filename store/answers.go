@@ -1,0 +1,145 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/postern-chat/postern"
+)
+
+// Answerer is what is known of a participant whose answer came.
+type Answerer struct {
+	Participant
+	Person postern.Person
+	Known  bool       // there is such a person
+	Last   []Delivery // as LastDeliveries lists them, at most LastFew
+	Before bool       // the batch that was asked for is written down already
+}
+
+// LastFew is how many deliveries an Answerer has.
+const LastFew = 8
+
+// Answerer looks a participant up, with his person, his last deliveries, and whether a
+// batch of posts is written down; false if there is no such participant.
+func (s *Store) Answerer(ctx context.Context, id postern.ParticipantID, batch string) (Answerer, bool, error) {
+	return s.answerers.ask(ctx, id, batch)
+}
+
+const answererFields = participantFields + `, pe.user_id IS NOT NULL, COALESCE(pe.email, ''), COALESCE(pe.name, ''), COALESCE(pe.locale, ''), COALESCE(pe.time_zone, ''),
+ COALESCE(pe.stopped, ''), COALESCE(pe.stopped_detail, ''), COALESCE(pe.stopped_at, 0), EXISTS (SELECT 1 FROM posts WHERE batch = want.word), ` + perhapsDelivery + `,
+ (SELECT content FROM delivery_contents WHERE delivery_id = d.id)`
+
+// perhapsDelivery is deliveryState of d, which may be none: then its id is empty.
+const perhapsDelivery = `COALESCE(d.id, ''), COALESCE(d.participant_id, 0), COALESCE(d.state, 0), COALESCE(d.message_id, ''), COALESCE(d.provider_id, ''), COALESCE(d.recipient, ''),
+ COALESCE(d.newest_at, 0), COALESCE(d.created_at, 0), COALESCE(d.attempted_at, 0), COALESCE(d.delivered_at, 0), COALESCE(d.opened_at, 0), COALESCE(d.answered_at, 0), COALESCE(d.detail, '')`
+
+// lastFew and sinceMarks are a participant's deliveries that are read with him.
+const (
+	lastFew    = ` FROM deliveries WHERE participant_id = p.id AND state > 0 ORDER BY newest_at DESC, created_at DESC LIMIT 8`
+	sinceMarks = ` FROM deliveries WHERE participant_id = p.id AND newest_at > CASE WHEN p.own_read_upto > p.own_delivered_upto THEN p.own_read_upto ELSE p.own_delivered_upto END
+ ORDER BY newest_at, created_at LIMIT 500`
+)
+
+func scanAnswerer(r *sql.Rows) (n int, add func(*Answerer), err error) {
+	var a Answerer
+	var muted, revoked, stopped int64
+	var content []byte
+	dest := append([]any{&n}, a.dest(&muted, &revoked)...)
+	dest = append(dest, &a.Known, &a.Person.Email, &a.Person.Name, &a.Person.Locale, &a.Person.TimeZone, &a.Person.Stopped, &a.Person.StoppedDetail, &stopped, &a.Before)
+	d, err := scanDeliveryState(func(more ...any) error { return r.Scan(append(dest, more...)...) }, &content)
+	a.Muted, a.Revoked, a.Person.StoppedAt, d.Content = muted != 0, revoked != 0, at(stopped), content
+	if a.Known {
+		a.Person.UserID = a.User
+	}
+	return n, func(to *Answerer) {
+		a.Last = to.Last
+		if d.ID != "" {
+			a.Last = append(a.Last, d)
+		}
+		*to = a
+	}, err
+}
+
+func (a *Answerer) sort() {
+	slices.SortStableFunc(a.Last, func(x, y Delivery) int {
+		return cmp.Or(cmp.Compare(y.NewestAt, x.NewestAt), y.CreatedAt.Compare(x.CreatedAt))
+	})
+}
+
+// Marks is what says how far a participant's marks may be moved, as of one moment.
+type Marks struct {
+	Participant
+	Busy        bool       // mails to him are being worked, or are to be
+	Between     bool       // between our two marks a delivery is still on its way
+	FirstMailed int64      // see Store.FirstMailed; only if no mark of ours was moved yet
+	Since       []Delivery // as Deliveries lists them after both of our marks
+}
+
+// Marks looks at once what moving a participant's marks depends on; false if there is no
+// such participant. lane begins the name of the lane in which mails to him are worked; his
+// platform, channel and user id follow.
+func (s *Store) Marks(ctx context.Context, id postern.ParticipantID, lane string) (Marks, bool, error) {
+	return s.marks.ask(ctx, id, lane)
+}
+
+const marksFields = participantFields + `, EXISTS (SELECT 1 FROM jobs WHERE jobs.lane = (SELECT number FROM lanes WHERE lanes.lane = want.word || c.platform || '/' || c.channel || '/' || p.user_id)),
+ EXISTS (SELECT 1 FROM deliveries WHERE participant_id = p.id AND newest_at > p.own_read_upto AND newest_at <= p.own_delivered_upto AND state < 4),
+ CASE WHEN p.own_read_upto = 0 AND p.own_delivered_upto = 0 THEN COALESCE((SELECT MIN(created_at) FROM mailed WHERE participant_id = p.id), 0) ELSE 0 END, ` + perhapsDelivery
+
+func scanMarks(r *sql.Rows) (n int, add func(*Marks), err error) {
+	var m Marks
+	var muted, revoked int64
+	dest := append([]any{&n}, m.dest(&muted, &revoked)...)
+	dest = append(dest, &m.Busy, &m.Between, &m.FirstMailed)
+	d, err := scanDeliveryState(func(more ...any) error { return r.Scan(append(dest, more...)...) })
+	m.Muted, m.Revoked = muted != 0, revoked != 0
+	return n, func(to *Marks) {
+		m.Since = to.Since
+		if d.ID != "" {
+			m.Since = append(m.Since, d)
+		}
+		*to = m
+	}, err
+}
+
+func (m *Marks) sort() {
+	slices.SortStableFunc(m.Since, func(x, y Delivery) int {
+		return cmp.Or(cmp.Compare(x.NewestAt, y.NewestAt), x.CreatedAt.Compare(y.CreatedAt))
+	})
+}
+
+// about makes the statement that reads fields, and what deliveries tells, for many: want
+// has a number n, a participant's id and a word. It is joined by VALUES; what is too many
+// is NULL, so that there are few statements.
+func (sqlite) about(fields, deliveries string, ids []int64, words []string) (string, []any) {
+	n := 1
+	for n < len(ids) {
+		n *= 2
+	}
+	args := make([]any, 3*n)
+	for i := range n {
+		if args[3*i] = i; i < len(ids) {
+			args[3*i+1], args[3*i+2] = ids[i], words[i]
+		}
+	}
+	return rows(n, `WITH want(n, id, word) AS (VALUES `, 3, `) SELECT want.n, `) + fields + ` FROM want CROSS JOIN participants p ON p.id = want.id CROSS JOIN conversations c ON c.id = p.conversation_id
+LEFT JOIN reads r ON r.platform = c.platform AND r.channel = c.channel AND r.user_id = p.user_id
+LEFT JOIN people pe ON pe.user_id = p.user_id
+LEFT JOIN deliveries d ON d.id IN (SELECT id` + deliveries + `)`, args
+}
+
+// about looks each up by itself, whatever the planner believes of the tables' sizes.
+func (postgres) about(fields, deliveries string, ids []int64, words []string) (string, []any) {
+	numbers := make([]int64, len(ids))
+	for i := range numbers {
+		numbers[i] = int64(i)
+	}
+	return `SELECT want.n, ` + fields + ` FROM unnest(?::bigint[], ?::bigint[], ?::text[]) AS want(n, id, word)
+CROSS JOIN LATERAL (SELECT * FROM participants WHERE id = want.id LIMIT 1) AS p
+CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = p.conversation_id LIMIT 1) AS c
+LEFT JOIN LATERAL (SELECT * FROM reads WHERE platform = c.platform AND channel = c.channel AND user_id = p.user_id LIMIT 1) AS r ON true
+LEFT JOIN LATERAL (SELECT * FROM people WHERE user_id = p.user_id LIMIT 1) AS pe ON true
+LEFT JOIN LATERAL (SELECT ` + deliveryState + deliveries + `) AS d ON true`, []any{numbers, ids, words}
+}
