@@ -27,7 +27,7 @@ func (w *world) judgeMarks(r *report, c *channel, user string, messages []*said,
 	}
 	var last *said
 	for _, m := range messages {
-		if m.User.ID != user {
+		if m.User.ID != user && !w.books.spared[m.tok+" "+user] {
 			last = m
 		}
 	}
@@ -41,7 +41,7 @@ func (w *world) judgeMark(r *report, mark marking, user string, messages []*said
 	var newest *mailed
 	var newestOf *said
 	for _, m := range messages {
-		if m.User.ID == user || m.Created >= mark.began.UnixMilli() {
+		if m.User.ID == user || m.Created >= mark.began.UnixMilli() || w.books.spared[m.tok+" "+user] {
 			continue
 		}
 		var in *mailed
