@@ -152,8 +152,7 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 	}
 	var points []*stop
 	seen := map[string]bool{}
-	for _, o := range playAll(ctx, opt, first) {
-		tell(out, o)
+	for _, o := range playAll(ctx, opt, first, out) {
 		if o.broken() {
 			broken++
 			continue
@@ -167,11 +166,12 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 		return broken, ctx.Err()
 	}
 	missed := 0
-	for _, o := range playAll(ctx, opt, points) {
+	for _, o := range playAll(ctx, opt, points, out) {
 		if !o.hit && !o.broken() { // another time, perhaps, in another order
 			o = playAct(ctx, opt, o.stop)
+			tell(out, o)
 		}
-		if tell(out, o); o.broken() {
+		if o.broken() {
 			broken++
 		}
 		if !o.hit {
@@ -210,11 +210,13 @@ func pointsOf(o *outcome, seen map[string]bool) (out []*stop) {
 	return out
 }
 
-// playAll plays acts, some at a time, and gives their outcomes in order.
-func playAll(ctx context.Context, opt options, stops []*stop) []*outcome {
+// playAll plays acts, some at a time, and gives their outcomes in order; each is told
+// when it is there.
+func playAll(ctx context.Context, opt options, stops []*stop, to io.Writer) []*outcome {
 	out := make([]*outcome, len(stops))
 	slots := make(chan struct{}, max(opt.Beside, 1))
 	var wg sync.WaitGroup
+	var mu sync.Mutex
 	for i, s := range stops {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
@@ -225,6 +227,9 @@ func playAll(ctx context.Context, opt options, stops []*stop) []*outcome {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			out[i] = playAct(ctx, opt, s)
+			mu.Lock()
+			defer mu.Unlock()
+			tell(to, out[i])
 		})
 	}
 	wg.Wait()
