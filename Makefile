@@ -12,6 +12,7 @@ FUZZTIME ?= 10s
 SEED ?= 1
 KILLS ?= 200
 FOR ?= 10m
+BESIDE ?= 8
 
 .PHONY: help
 help: ## list the targets
@@ -106,6 +107,12 @@ chaos: ## kill the gateway again and again on both databases, and count what was
 	go run ./tests/chaos -binary bin/chaos/postern -next bin/chaos/postern-next -upgrade -database sqlite -seed $(SEED) -kills $(KILLS) -for $(FOR)
 	go run ./tests/chaos -binary bin/chaos/postern -next bin/chaos/postern-next -upgrade -database postgres -replicas 3 -seed $(SEED) -kills $(KILLS) -for $(FOR)
 	go run ./tests/chaos -binary bin/chaos/postern -freeze -unsure 30s -database postgres -replicas 2 -seed $(SEED) -kills 10 -for 3m
+
+.PHONY: killpoints
+killpoints: ## kill the gateway just before and just after each write and each call, on both databases (about 30 minutes; BESIDE=)
+	@tools/packages
+	go run ./tests/chaos -points all -beside $(BESIDE) -database sqlite
+	go run ./tests/chaos -points all -beside $(BESIDE) -database postgres
 
 .PHONY: conformance
 conformance: ## run the vendors' own clients against the emulators (needs node and npm)

@@ -24,6 +24,7 @@ const gatewayPackage = "github.com/postern-chat/postern/cmd/postern"
 type variant struct {
 	clock bool // its wall clock is off by what the file of clockEnv says
 	next  bool // it is the next version: it has one more migration
+	kills bool // it can be killed at its writes (store/killpoints.go)
 }
 
 // build builds the gateway as it is.
@@ -31,7 +32,11 @@ func build(ctx context.Context, binary string) error { return buildVariant(ctx, 
 
 func buildVariant(ctx context.Context, binary string, v variant) error {
 	args := []string{"build", "-o", binary}
-	if v != (variant{}) {
+	if v.kills {
+		// Not inlined, functions keep their names.
+		args = append(args, "-tags", "killpoints", "-gcflags=github.com/postern-chat/postern/...=-l")
+	}
+	if v.clock || v.next {
 		dir, err := os.MkdirTemp("", "chaos-overlay-")
 		if err != nil {
 			return err

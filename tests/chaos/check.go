@@ -161,6 +161,19 @@ func (w *world) channelState(ctx context.Context, c *channel) ([]*said, map[stri
 	return messages, members, nil
 }
 
+// spare says that a message is not to reach somebody.
+func (b *books) spare(tok, user string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spared[tok+" "+user] = true
+}
+
+func (b *books) spares(tok, user string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.spared[tok+" "+user]
+}
+
 func (b *books) deleted(tok string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -171,7 +184,7 @@ func (b *books) deleted(tok string) bool {
 func (w *world) judgeMail(r *report, c *channel, user string, messages []*said, box *inbox) {
 	var wanted []*said
 	for _, m := range messages {
-		if m.User.ID == user {
+		if m.User.ID == user || w.books.spares(m.tok, user) {
 			continue
 		}
 		wanted = append(wanted, m)

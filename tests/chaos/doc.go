@@ -22,7 +22,17 @@
 // back. Both are made by building the gateway's own source with other files in place of
 // some (build.go); -freeze stops processes for longer than their leases.
 //
-//   - load.go, changes.go: what is put in; faults.go, clocks.go: what spoils it; kill.go: when it is killed
-//   - world.go: the emulators; build.go, replica.go: the gateway
-//   - check.go, marks.go: what has to hold; report.go: the table
+// With -points something else is done. A story in acts, in which everything the house does
+// is done once (story.go), is played to find each write and each call in it. Then each act
+// is played again for each of them, killed there: before the COMMIT of a write, and after
+// it, when nobody was told yet (store/killpoints.go, which only the build for this has);
+// before a call, when it is done and not answered, and when it is answered. The judge is
+// the same; and an act waits for what it is there for, so that none ends too early.
+//
+//		go run ./tests/chaos -points all -database sqlite
+//
+//	  - load.go, changes.go: what is put in; faults.go, clocks.go: what spoils it; kill.go: when it is killed
+//	  - story.go: what happens in an act; points.go: where it is killed
+//	  - world.go: the emulators; build.go, replica.go: the gateway
+//	  - check.go, marks.go: what has to hold; report.go: the table
 package main

@@ -77,6 +77,7 @@ func (f *front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	var p *point
 	if hook != "" {
+		f.w.calls.add(hook, 1)
 		p = f.w.points.take(hook)
 	}
 	if p != nil {

@@ -38,6 +38,10 @@ type options struct {
 	Binary   string  // of the gateway; "" = built here
 	Next     string  // of its next version; "" = built here
 	Build    string  // only build both, into this folder
+	Points   string  // play the acts of a story, once for each point of them: see points.go
+	Beside   int     // so many stories at a time
+	List     bool    // with Points: kill nobody
+	stop     *stop   // of a story: where it is interrupted
 }
 
 func main() {
@@ -64,6 +68,9 @@ func main() {
 	flag.StringVar(&o.Binary, "binary", "", "the gateway; default: go build ./cmd/postern")
 	flag.StringVar(&o.Next, "next", "", "the gateway's next version; default: the same with one more migration")
 	flag.StringVar(&o.Build, "build", "", "only build the gateway and its next version into this folder, as postern and postern-next, for -binary and -next")
+	flag.StringVar(&o.Points, "points", "", "instead of all that: play a story, and then play each act of it again for each write and call in it, killed just before and just after; all, or the names of acts, comma separated")
+	flag.BoolVar(&o.List, "list", false, "with -points: play the acts as they are, and kill nobody")
+	flag.IntVar(&o.Beside, "beside", 6, "with -points: play so many acts at a time")
 	flag.Parse()
 	// The gateways run in folders of their own.
 	for _, file := range []*string{&o.Binary, &o.Next, &o.Build} {
@@ -76,6 +83,18 @@ func main() {
 		if err := buildBoth(ctx, o); err != nil {
 			fmt.Fprintln(os.Stderr, "chaos:", err)
 			os.Exit(2)
+		}
+		return
+	}
+	if o.Points != "" {
+		broken, err := stopEverywhere(ctx, o, os.Stdout)
+		cancel()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "chaos:", err)
+			os.Exit(2)
+		}
+		if broken > 0 {
+			os.Exit(1)
 		}
 		return
 	}

@@ -12,7 +12,8 @@ import (
 // arrived; a read mark besides needs the newest of those mails to have been opened. A
 // message that was written after the gateway had asked the chat for later ones, and
 // before the chat moved the mark, is not held against it: the chat's call has no time.
-// At the end the delivered mark covers everything.
+// At the end the delivered mark covers everything. A message that is not to reach him lies
+// under a mark only if a later one reached him: the chat has one mark for all.
 func (w *world) judgeMarks(r *report, c *channel, user string, messages []*said, members map[string]member, box *inbox) {
 	w.books.mu.Lock()
 	defer w.books.mu.Unlock()
@@ -27,8 +28,11 @@ func (w *world) judgeMarks(r *report, c *channel, user string, messages []*said,
 	}
 	var last *said
 	for _, m := range messages {
-		if m.User.ID != user {
-			last = m
+		if m.User.ID == user {
+			continue
+		}
+		if last = m; w.books.spared[m.tok+" "+user] {
+			last = nil
 		}
 	}
 	if last != nil && members[user].Delivered < last.Created {
@@ -39,15 +43,19 @@ func (w *world) judgeMarks(r *report, c *channel, user string, messages []*said,
 
 func (w *world) judgeMark(r *report, mark marking, user string, messages []*said, box *inbox) {
 	var newest *mailed
-	var newestOf *said
+	var newestOf, spared *said
 	for _, m := range messages {
 		if m.User.ID == user || m.Created >= mark.began.UnixMilli() {
+			continue
+		}
+		if w.books.spared[m.tok+" "+user] {
+			spared = m
 			continue
 		}
 		var in *mailed
 		if mails := box.byToken[m.tok]; len(mails) > 0 && mails[0].Received.Before(mark.ended) {
 			in = mails[0]
-			newest, newestOf = in, m
+			newest, newestOf, spared = in, m, nil
 			continue
 		}
 		switch {
@@ -60,6 +68,10 @@ func (w *world) judgeMark(r *report, mark marking, user string, messages []*said
 			r.wrong++
 			r.violate(m.ID.String(), "wrong mark", fmt.Sprintf("at %s %s was marked as %s for %s, who did not have it", mark.began.Format("15:04:05.000"), m.tok, markWord(mark), user))
 		}
+	}
+	if spared != nil && !w.books.raced(mark, spared) {
+		r.wrong++
+		r.violate(spared.ID.String(), "wrong mark", fmt.Sprintf("at %s %s was marked as %s for %s, who does not get it and has nothing later", mark.began.Format("15:04:05.000"), spared.tok, markWord(mark), user))
 	}
 	if !mark.read || newest == nil {
 		return

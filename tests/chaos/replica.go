@@ -47,7 +47,7 @@ func (r *replica) environment() []string {
 	w := r.w
 	prefix := fmt.Sprintf("/r%d", r.n)
 	secret := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("chaos!"), 6))
-	return append(os.Environ(),
+	return append(append(os.Environ(), w.opt.stop.environment(w.dir)...),
 		"POSTERN_LISTEN="+r.listen, "POSTERN_PUBLIC_URL="+w.front.url, "POSTERN_DATABASE="+w.database.dsn(),
 		"POSTERN_DATA_DIR="+w.database.dataDir(), "POSTERN_SECRET="+secret, "POSTERN_ADMIN_TOKEN="+adminToken,
 		"POSTERN_SENDBIRD_APP_ID="+w.chat.AppID(), "POSTERN_SENDBIRD_API_URL="+w.chatURL+prefix+"/v3", "POSTERN_SENDBIRD_API_TOKEN="+w.chat.MasterToken(),
@@ -91,6 +91,11 @@ func (r *replica) watch(cmd *exec.Cmd, exited chan struct{}) {
 	r.mu.Unlock()
 	close(exited)
 	if !own {
+		return
+	}
+	if diedAtPoint(err) && r.w.opt.stop != nil {
+		r.w.kills.add(r.w.opt.stop.String(), 1)
+		r.again(300 * time.Millisecond)
 		return
 	}
 	if asked {

@@ -93,6 +93,7 @@ func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	done := t.note(kind, r)
+	t.w.calls.add(kind, 1)
 	p := t.w.points.take(kind)
 	if p == nil {
 		t.next.ServeHTTP(rw, r)
@@ -166,6 +167,7 @@ type books struct {
 	changes map[string]change // by the message's token
 	lost    map[int64]bool    // webhooks that ended without having been accepted
 	gaveUp  map[int64]string  // those of messages that ever did: lost or dropped
+	spared  map[string]bool   // message and person: it is not to reach him, and why is known
 
 	faultNames  sync.Map // of the chat's faults
 	mailLooked  time.Time
@@ -193,6 +195,7 @@ type ack struct{ came, taken time.Time }
 func (b *books) init() {
 	b.opened, b.acks = map[string]map[string]time.Time{}, map[string]*ack{}
 	b.changes, b.lost, b.gaveUp, b.mailAgain = map[string]change{}, map[int64]bool{}, map[int64]string{}, map[string]int{}
+	b.spared = map[string]bool{}
 }
 
 // note writes down what a verdict needs of a call; what it gives is called when the
