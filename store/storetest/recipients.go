@@ -25,7 +25,7 @@ type dice uint64
 
 func (d *dice) IntN(n int) int {
 	*d = *d*6364136223846793005 + 1442695040888963407
-	return int(*d >> 33) % n
+	return int(*d>>33) % n
 }
 
 // asked is a question for a recipient.
