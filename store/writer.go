@@ -34,7 +34,7 @@ type writer struct {
 	s      *Store
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
-	known  *known // SQLite's
+	known  *known
 	queue  chan *op
 	beside chan func()   // what is done on the connection between groups
 	halt   chan struct{} // closed: write what waits, then end
