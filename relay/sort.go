@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/quick"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -145,7 +146,7 @@ func (r *Rules) unwanted(m postern.Member) string {
 func (r *Rules) messageJob(ch postern.ChannelID, user postern.UserID) store.LaneJob {
 	return store.LaneJob{
 		Lane: "mail/" + r.PlatformName + "/" + string(ch) + "/" + string(user), Kind: jobMessage,
-		Args: encode(args{Channel: ch, User: user}), Delay: r.Delay, Cap: r.DelayMax,
+		Args: whose(ch, user), Delay: r.Delay, Cap: r.DelayMax,
 	}
 }
 
@@ -214,6 +215,12 @@ func hash32(s string) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(s)) // never fails, see hash.Hash
 	return h.Sum32()
+}
+
+// whose is encode for what is written for every webhook.
+func whose(ch postern.ChannelID, user postern.UserID) []byte {
+	b := make([]byte, 0, 16+len(ch)+len(user))
+	return append(quick.Field(quick.Field(append(b, '{'), "c", string(ch)), "u", string(user)), '}')
 }
 
 func encode(a args) []byte {

@@ -142,11 +142,7 @@ func newArrival(in Arrival) (*arrival, error) {
 	if in.Body == nil {
 		in.Body = []byte{}
 	}
-	told, err := tell(in.Notes, in.Dedup)
-	if err != nil {
-		return nil, postern.Errorf(postern.Internal, "store.record", "notes: %w", err)
-	}
-	return &arrival{Arrival: in, told: told}, nil
+	return &arrival{Arrival: in, told: tell(in.Notes, in.Dedup)}, nil
 }
 
 func (j LaneJob) clean() LaneJob {

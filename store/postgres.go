@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -63,11 +64,13 @@ INSERT INTO delivery_counts AS c SELECT 0, state, SUM(n) FROM gone GROUP BY stat
 ON CONFLICT (connection, state) DO UPDATE SET n = c.n + excluded.n`
 
 // writing prepares a writer's connection. A commit must be on the disk when it is
-// answered. A process that is frozen or cut off in a transaction must not hold its rows
+// answered. Long values are compressed by the quicker way, where the server has it: what is
+// said of a webhook and of a mail is mostly that. A process that is frozen or cut off in a transaction must not hold its rows
 // for longer than a lease.
 func writing(ctx context.Context, c *pgx.Conn) error {
 	_, err := c.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '10s', false), set_config('lock_timeout', '10s', false),
- set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`)
+ set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
+ (SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND setting = 'pglz' AND 'lz4' = ANY(enumvals))`)
 	return err
 }
 
@@ -120,17 +123,17 @@ func conflictPostgres(err error) bool {
 // crosswise; then for those that were new the lanes, in order too; then, when all
 // lanes' rows are locked, the jobs, so that ids within a lane become visible in order.
 // A lane that is there already is locked by a change of nothing, which touches no index.
-const recordAll = `WITH input AS MATERIALIZED (
- SELECT nextval('events_id_seq') AS id, t.*
- FROM unnest(?::text[], ?::text[], ?::bytea[], ?::bytea[], ?::bytea[], ?::text[], ?::text[]) WITH ORDINALITY AS t(source, dedup, digest, body, content, ref, told, n)
-), stored AS (
+// The bodies go from the array to the table and nowhere else: they come in their order,
+// and bring their ids. Ids for the next group come back.
+const recordAll = `WITH stored AS (
  INSERT INTO events (id, source, dedup, digest, received_at, told, body, content, content_ref)
- SELECT id, source, dedup, digest, ?::bigint, told, body, content, ref FROM input ORDER BY dedup COLLATE "C", n
- ON CONFLICT DO NOTHING RETURNING id
+ SELECT id, source, dedup, digest, ?::bigint, told, body, content, ref
+ FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::text[], ?::bytea[], ?::bytea[], ?::text[]) AS t(id, source, dedup, digest, told, body, content, ref)
+ ON CONFLICT (dedup) WHERE dedup IS NOT NULL DO NOTHING RETURNING id
 ), work AS MATERIALIZED (
- SELECT j.*, stored.id AS event
- FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(of, lane, kind, args, due, cap, n)
- JOIN input ON input.n = j.of JOIN stored ON stored.id = input.id
+ SELECT j.*
+ FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(event, lane, kind, args, due, cap, n)
+ JOIN stored ON stored.id = j.event
 ), woken AS (
  INSERT INTO lanes (lane, due_at, cap_at)
  SELECT lane, due, cap FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, due, cap FROM work ORDER BY lane COLLATE "C", n) AS firsts
@@ -139,15 +142,39 @@ const recordAll = `WITH input AS MATERIALIZED (
  INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
  SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
 )
-SELECT input.n, input.id, stored.id IS NULL FROM input LEFT JOIN stored ON stored.id = input.id`
+SELECT id, false FROM stored UNION ALL SELECT nextval('events_id_seq'), true FROM generate_series(1, ?)`
 
-func (postgres) record(tx *Tx, in []*arrival) error {
+// eventIDs gives ids of events that are to be. Those that a group leaves are not many: at
+// little traffic ids rise with time, but for a few.
+func (postgres) eventIDs(tx *Tx, n int) ([]int64, error) {
+	k := tx.w.known
+	if k == nil {
+		k = &known{}
+		tx.w.known = k
+	}
+	if missing := n - len(k.ids); missing > 0 {
+		more, err := all(tx, scanInt, `SELECT nextval('events_id_seq') FROM generate_series(1, ?)`, missing)
+		if err != nil {
+			return nil, err
+		}
+		k.ids = append(k.ids, more...)
+	}
+	ids := k.ids[:n:n]
+	k.ids = k.ids[n:]
+	return ids, nil
+}
+
+func (d postgres) record(tx *Tx, in []*arrival) error {
 	n := len(in)
+	ids, err := d.eventIDs(tx, n)
+	if err != nil {
+		return err
+	}
+	sorted := slices.SortedStableFunc(slices.Values(in), func(a, b *arrival) int { return cmp.Compare(a.Dedup, b.Dedup) })
 	sources, keys, digests, told := make([]string, n), make([]*string, n), make([][]byte, n), make([]*string, n)
 	bodies, contents, refs := make([][]byte, n), make([][]byte, n), make([]string, n)
-	var jobs jobColumnsOf
-	for i, a := range in {
-		a.duplicate, a.replayed = false, false
+	for i, a := range sorted {
+		a.id, a.duplicate, a.replayed = ids[i], true, false
 		sources[i], digests[i], bodies[i], contents[i], refs[i] = a.Source, a.Digest, a.Body, a.Content, a.Ref
 		if a.Dedup != "" {
 			keys[i] = &a.Dedup
@@ -155,23 +182,31 @@ func (postgres) record(tx *Tx, in []*arrival) error {
 		if a.told != "" {
 			told[i] = &a.told
 		}
+	}
+	var jobs jobColumnsOf
+	for _, a := range in {
 		for _, j := range a.Jobs {
-			jobs.append(newLaneJob(j, int64(i+1), tx.now))
+			jobs.append(newLaneJob(j, a.id, tx.now))
 		}
 	}
-	type outcome struct {
-		n, id    int64
-		repeated bool
-	}
-	out, err := all(tx, func(r *sql.Rows) (o outcome, err error) { return o, r.Scan(&o.n, &o.id, &o.repeated) }, recordAll,
-		sources, keys, digests, bodies, contents, refs, told, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now)
+	stored := make(map[int64]bool, n)
+	_, err = all(tx, func(r *sql.Rows) (_ struct{}, err error) {
+		var id int64
+		var next bool
+		if err = r.Scan(&id, &next); next {
+			tx.w.known.ids = append(tx.w.known.ids, id)
+		} else {
+			stored[id] = true
+		}
+		return struct{}{}, err
+	}, recordAll, tx.now, ids, sources, keys, digests, told, bodies, contents, refs,
+		jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now, max(n-len(tx.w.known.ids), 0))
 	if err != nil {
 		return err
 	}
 	repeats := map[string][]*arrival{}
-	for _, o := range out {
-		a := in[o.n-1]
-		if a.id = o.id; o.repeated {
+	for _, a := range in {
+		if a.duplicate = !stored[a.id]; a.duplicate {
 			repeats[a.Dedup] = append(repeats[a.Dedup], a)
 		}
 	}

@@ -6,9 +6,12 @@ import (
 	"strings"
 )
 
-// known is what SQLite's only writer remembers of the tables, so that it need not ask
-// again. It is forgotten whenever a transaction is not committed.
+// known is what a writer remembers of the tables, so that it need not ask again. It is
+// forgotten whenever a transaction is not committed.
 type known struct {
+	ids []int64 // PostgreSQL: of events that are to be
+
+	// SQLite, whose only writer it is.
 	event, job, lane int64            // the highest ids
 	lanes            map[string]int64 // numbers of open lanes, some of them
 }

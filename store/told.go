@@ -6,41 +6,51 @@ import (
 	"encoding/json"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/quick"
 )
 
 // What is noted of an event on its arrival stands in the event's own row, as compact JSON:
 // a row and two index entries of its own would cost as much as the event. It goes with the
 // event.
 
-// toldNote is a Note in an event's row. What the event's key says is not said again.
+// toldNote is a Note in an event's row, as tell writes it. What the event's key says is not
+// said again.
 type toldNote struct {
 	What    string `json:"w"`
-	Why     string `json:"y,omitempty"`
-	Key     bool   `json:"k,omitempty"` // channel and message are the key's
-	Channel string `json:"c,omitempty"`
-	User    string `json:"u,omitempty"`
-	Ref     string `json:"r,omitempty"`
-	Ref2    string `json:"s,omitempty"`
-	Detail  string `json:"d,omitempty"`
+	Why     string `json:"y"`
+	Key     bool   `json:"k"` // channel and message are the key's
+	Channel string `json:"c"`
+	User    string `json:"u"`
+	Ref     string `json:"r"`
+	Ref2    string `json:"s"`
+	Detail  string `json:"d"`
 }
 
 // tell writes an arrival's notes for its row; "" if there are none.
-func tell(notes []Note, dedup string) (string, error) {
+func tell(notes []Note, dedup string) string {
 	if len(notes) == 0 {
-		return "", nil
+		return ""
 	}
-	list := make([]toldNote, len(notes))
 	key, sent := sentKey(dedup)
+	b := append(make([]byte, 0, 256), '[')
 	for i, n := range notes {
 		n = n.bounded()
-		t := toldNote{What: n.What, Why: n.Why, Channel: string(n.Channel), User: string(n.User), Ref: n.Ref, Ref2: n.Ref2, Detail: n.Detail}
-		if sent && n.Channel == key.Channel && n.Ref == string(key.Message) {
-			t.Key, t.Channel, t.Ref = true, "", ""
+		if i > 0 {
+			b = append(b, ',')
 		}
-		list[i] = t
+		b = quick.Field(append(b, '{'), "w", n.What)
+		b = quick.Field(b, "y", n.Why)
+		if sent && n.Channel == key.Channel && n.Ref == string(key.Message) {
+			b = append(quick.Name(b, "k"), "true"...)
+		} else {
+			b = quick.Field(b, "c", string(n.Channel))
+			b = quick.Field(b, "r", n.Ref)
+		}
+		b = quick.Field(b, "u", string(n.User))
+		b = quick.Field(b, "s", n.Ref2)
+		b = append(quick.Field(b, "d", n.Detail), '}')
 	}
-	b, err := json.Marshal(list)
-	return string(b), err
+	return string(append(b, ']'))
 }
 
 // teller is an event as far as notes are told of it.

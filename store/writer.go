@@ -41,7 +41,7 @@ type writer struct {
 	s        *Store
 	conn     *sql.Conn
 	stmts    map[string]*sql.Stmt
-	known    *known // SQLite's
+	known    *known
 	arrivals chan *op
 	queue    chan *op      // functions
 	taken    []*op         // out of it, in order of lane, and not run yet

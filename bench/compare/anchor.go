@@ -181,6 +181,10 @@ func barePostgres(dsn string) (func([]*row) error, error) {
 	if _, err := c.Exec(ctx, fmt.Sprintf(bareTable, "BIGINT GENERATED ALWAYS AS IDENTITY", "BYTEA")); err != nil {
 		return nil, err
 	}
+	// Ours compresses bodies by this, where the server can.
+	if _, err := c.Exec(ctx, `SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)`); err != nil {
+		return nil, err
+	}
 	return func(group []*row) error {
 		keys, bodies := make([]string, len(group)), make([][]byte, len(group))
 		for i, r := range group {

@@ -193,7 +193,7 @@ func testPurgeMany(t *testing.T, b Backend) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			if _, _, err := s.Record(context.Background(), store.Arrival{Source: "mail", Body: []byte("{}"), Content: []byte("raw"), Notes: []store.Note{{What: "n"}}}); err != nil {
+			if _, _, err := s.Record(context.Background(), store.Arrival{Source: "mail", Body: []byte("{}"), Content: []byte("raw")}); err != nil {
 				t.Error(i, err)
 			}
 		})
@@ -201,6 +201,9 @@ func testPurgeMany(t *testing.T, b Backend) {
 	wg.Wait()
 	do(t, s, func(tx *store.Tx) error {
 		for i := range n {
+			if err := tx.Note(store.Note{What: "n"}); err != nil {
+				return err
+			}
 			id := postern.DeliveryID(fmt.Sprint("d", i))
 			d := store.Delivery{ID: id, Participant: p.ID, MessageID: fmt.Sprint(i), Recipient: "r", Content: []byte("{}")}
 			if err := tx.AddDelivery(d, []store.Mailed{{Message: postern.MessageID(fmt.Sprint(i))}}); err != nil {
