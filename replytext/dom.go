@@ -130,51 +130,89 @@ func newDOMIndex(rules []domRule) *domIndex {
 	return x
 }
 
+// element is what rules look at, worked out once for all of them.
+type element struct {
+	*node
+	id, class string
+	classes   []string // of class, as far as plain names go; worked out when first asked for
+	style     string   // as plainStyle makes it
+}
+
+func elementOf(n *node) *element {
+	e := &element{node: n}
+	for i := range n.attrs {
+		switch a := &n.attrs[i]; {
+		case a.Key == "id" && e.id == "":
+			e.id = plainName(a.Val)
+		case a.Key == "class" && e.class == "":
+			e.class = a.Val
+		case a.Key == "style" && e.style == "":
+			e.style = plainStyle(a.Val)
+		}
+	}
+	return e
+}
+
 // action says what an element means.
 func (x *domIndex) action(n *node) domAction {
 	if len(n.attrs) == 0 && n.tag != "includetail" {
 		return domNone
 	}
-	if hidden(n) {
+	e := elementOf(n)
+	if e.hidden() {
 		return domDrop
 	}
 	for _, r := range x.byTag[n.tag] {
-		if r.fits(n) {
+		if r.fits(e) {
 			return r.action
 		}
 	}
 	for _, r := range x.any {
-		if r.fits(n) {
+		if r.fits(e) {
 			return r.action
 		}
 	}
 	return domNone
 }
 
-func (r *domRule) fits(n *node) bool {
-	if r.id != "" && !fitsName(r.id, plainName(n.attr("id"))) {
+func (r *domRule) fits(e *element) bool {
+	if r.id != "" && (e.id == "" || !fitsName(r.id, e.id)) {
 		return false
 	}
-	if r.class != "" {
-		ok := false
-		for _, c := range strings.Fields(n.attr("class")) {
-			ok = ok || fitsName(r.class, plainName(c))
-		}
-		if !ok {
-			return false
-		}
+	if r.class != "" && !e.inClass(r.class) {
+		return false
 	}
 	if r.attr == "" {
 		return true
 	}
-	v := n.attr(r.attr)
 	if r.value == "" {
-		return n.has(r.attr)
+		return e.has(r.attr)
 	}
 	if r.attr == "style" {
-		return strings.Contains(plainStyle(v), r.value)
+		return strings.Contains(e.style, r.value)
 	}
-	return fitsName(r.value, plainName(v))
+	v := e.attr(r.attr)
+	return v != "" && fitsName(r.value, plainName(v))
+}
+
+func (e *element) inClass(want string) bool {
+	if e.class == "" {
+		return false
+	}
+	if e.classes == nil {
+		if e.classes = strings.Fields(e.class); len(e.classes) == 0 {
+			e.class = ""
+		}
+		for i, c := range e.classes {
+			e.classes[i] = plainName(c)
+		}
+	}
+	for _, c := range e.classes {
+		if fitsName(want, c) {
+			return true
+		}
+	}
+	return false
 }
 
 func fitsName(want, got string) bool {
@@ -239,15 +277,14 @@ func plainStyle(s string) string {
 }
 
 // hidden tells whether an element is not shown: preheaders, tracking pixels.
-func hidden(n *node) bool {
-	if n.has("hidden") {
+func (e *element) hidden() bool {
+	if e.has("hidden") {
 		return true
 	}
-	st := n.attr("style")
-	if st == "" {
+	if e.style == "" {
 		return false
 	}
-	st = strings.ReplaceAll(plainStyle(st), " ", "")
+	st := strings.ReplaceAll(e.style, " ", "")
 	return strings.Contains(st, "display:none") || strings.Contains(st, "visibility:hidden") ||
 		strings.Contains(st, "mso-hide:all") || strings.Contains(st, "max-height:0px") || strings.HasSuffix(st, "max-height:0") ||
 		strings.Contains(st, "max-height:0;")

@@ -54,7 +54,8 @@ type treeBuilder struct {
 
 // parseHTML reads a body into nodes; the root is the first of them.
 func parseHTML(s string) []node {
-	b := &treeBuilder{nodes: make([]node, 1, 64), stack: []int32{0}}
+	// At most a start tag and a text for each angle, mostly half of that.
+	b := &treeBuilder{nodes: make([]node, 1, min(strings.Count(s, "<")+8, 4096)), stack: make([]int32, 1, 32)}
 	b.nodes[0].tag = "root"
 	z := html.NewTokenizer(strings.NewReader(s))
 	for len(b.nodes) < maxNodes {
@@ -71,7 +72,7 @@ func parseHTML(s string) []node {
 			b.start(z)
 		case html.EndTagToken:
 			name, _ := z.TagName()
-			b.end(string(name))
+			b.end(known(name))
 		}
 	}
 	return b.nodes
@@ -85,6 +86,23 @@ func strayAngle(raw []byte) bool {
 		name = name[:i]
 	}
 	return bytes.IndexByte(name, '@') >= 0 || bytes.Contains(name, []byte("://")) || bytes.HasPrefix(name, []byte("mailto:"))
+}
+
+// common are names that need no memory of their own.
+var common = func() map[string]string {
+	m := map[string]string{}
+	for s := range strings.FieldsSeq("a b i u p br hr div span font table tbody thead tr td th img ul ol li h1 h2 h3 h4 pre strong em blockquote body head html meta style title link center o:p " +
+		"id class style dir lang href src alt width height align valign border cellpadding cellspacing bgcolor color face size name target rel title type content http-equiv cite") {
+		m[s] = s
+	}
+	return m
+}()
+
+func known(name []byte) string {
+	if s, ok := common[string(name)]; ok {
+		return s
+	}
+	return string(name)
 }
 
 func (b *treeBuilder) append(n node) int32 {
@@ -103,11 +121,11 @@ func (b *treeBuilder) append(n node) int32 {
 
 func (b *treeBuilder) start(z *html.Tokenizer) {
 	name, more := z.TagName()
-	n := node{tag: string(name)}
+	n := node{tag: known(name)}
 	for more && len(n.attrs) < 40 {
 		var k, v []byte
 		k, v, more = z.TagAttr()
-		n.attrs = append(n.attrs, html.Attribute{Key: string(k), Val: string(v)})
+		n.attrs = append(n.attrs, html.Attribute{Key: known(k), Val: string(v)})
 	}
 	if rule, ok := closes[n.tag]; ok {
 		b.imply(rule.ends, rule.within)

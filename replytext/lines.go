@@ -184,6 +184,9 @@ func clean(s string) string {
 		s = strings.ReplaceAll(s, "\r\n", "\n")
 		s = strings.ReplaceAll(s, "\r", "\n")
 	}
+	if plain(s) {
+		return composed(s)
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\f', r == '\v', r == '\u2028', r == '\u2029', r == '\u0085':
@@ -193,8 +196,26 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+	return composed(s)
+}
+
+func composed(s string) string {
 	if !norm.NFC.IsNormalString(s) {
 		s = norm.NFC.String(s)
 	}
 	return s
+}
+
+// plain tells whether there is nothing in s that clean takes out or makes a line feed.
+// Most bodies are so, and looking is cheaper than copying.
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= ' ' && c < 0x7F, c == '\n', c == '\t', c > 0x7F && c != 0xC2 && c != 0xE2 && c != 0xEF:
+		case c < 0x80,
+			strings.HasPrefix(s[i:], "\u0085"), strings.HasPrefix(s[i:], "\u2028"), strings.HasPrefix(s[i:], "\u2029"), strings.HasPrefix(s[i:], "\ufeff"):
+			return false
+		}
+	}
+	return true
 }

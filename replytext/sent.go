@@ -45,7 +45,7 @@ func newEvidence(sent []Sent) *evidence {
 }
 
 func newSentWords(text string) sentWords {
-	w := sentWords{shingles: map[uint64]struct{}{}, lines: map[string]struct{}{}}
+	w := sentWords{shingles: make(map[uint64]struct{}, len(text)/8), lines: map[string]struct{}{}}
 	var ring []uint64
 	for _, l := range strings.Split(text, "\n") {
 		f := fold(l)
