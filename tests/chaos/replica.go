@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -35,12 +36,23 @@ type replica struct {
 }
 
 func newReplica(w *world, n int, binary string) (*replica, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := listenApart()
 	if err != nil {
 		return nil, err
 	}
 	addr := ln.Addr().String()
 	return &replica{w: w, n: n, listen: addr, url: "http://" + addr, binary: binary}, ln.Close()
+}
+
+// listenApart takes a port that no connection of anybody's gets by chance while the
+// process is away: they get those from 32768 on.
+func listenApart() (ln net.Listener, err error) {
+	for range 100 {
+		if ln, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000))); err == nil {
+			break
+		}
+	}
+	return ln, err
 }
 
 func (r *replica) environment() []string {
