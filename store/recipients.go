@@ -141,7 +141,8 @@ func gatherAsks(first *ask, queue <-chan *ask) (group []*ask) {
 // they are answered one by one, so that a bad one cannot fail its neighbours.
 func (s *Store) answer(ctx context.Context, group []*ask) {
 	err := s.find(ctx, group)
-	if len(group) > 1 && postern.KindOf(err) == postern.Internal {
+	if err != nil && len(group) > 1 && postern.KindOf(err) == postern.Internal {
+		s.cfg.Logger.Warn("reads are tried one by one", "reads", len(group), "error", err)
 		for _, a := range group {
 			a.result <- s.find(ctx, []*ask{a})
 		}

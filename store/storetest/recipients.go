@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -212,7 +214,11 @@ func messages(r *dice) (out []postern.MessageID) {
 
 // Whoever asks gets his own answer, whatever others ask for at the same time.
 func testRecipients(t *testing.T, b Backend) {
-	s, _ := open(t, b)
+	var said bytes.Buffer // warnings: that a group failed, above all
+	s := openAt(t, store.Config{Database: b.Fresh(t), Now: NewClock().Now, Logger: slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	if b.Closing != nil {
+		t.Cleanup(func() { b.Closing(s) })
+	}
 	r := dice(1)
 	m := &recipients{s, map[string]bool{}, map[[2]string]postern.ParticipantID{}, map[string]store.Conversation{}, map[[2]string]int64{}, map[[2]string]store.Revision{}, map[[2]string]bool{}, map[[3]string]bool{}}
 	m.fill(t, &r)
@@ -259,6 +265,9 @@ func testRecipients(t *testing.T, b Backend) {
 		}
 	}
 	wg.Wait()
+	if said.Len() > 0 {
+		t.Errorf("the store said: %s", said.String())
+	}
 	other, err := s.Recipient(ctxOf(t), "another platform", asks[0].channel, asks[0].user, nil)
 	if err != nil || other.Participant != (store.Participant{}) {
 		t.Errorf("at another platform: %+v, %v", other.Participant, err)
