@@ -46,6 +46,18 @@ func TestLists(t *testing.T) {
 		t.Errorf("notes %v", notes)
 	}
 	h.call("GET", "/api/v1/explain/event-9", "", 404)
+	// What was told on arrival has no number, and comes with every page.
+	key := store.ChatKey{Message: "77", Platform: "sendbird", Channel: "room", What: store.ChatSent}
+	if _, _, err := h.store.Record(t.Context(), store.Arrival{Source: "sendbird", Dedup: key.String(), Notes: []store.Note{{What: "not mailed", Why: "online", Channel: "room", Ref: "77"}}}); err != nil {
+		t.Fatal(err)
+	}
+	page := h.call("GET", "/api/v1/activity?after=3", "", 200)
+	if lately := page["lately"].([]any); len(page["notes"].([]any)) != 0 || len(lately) != 1 || lately[0].(map[string]any)["why"] != "online" || lately[0].(map[string]any)["id"] != nil {
+		t.Errorf("%v", page)
+	}
+	if notes := h.call("GET", "/api/v1/explain/77", "", 200)["notes"].([]any); len(notes) != 1 || notes[0].(map[string]any)["channel"] != "room" {
+		t.Errorf("notes %v", notes)
+	}
 }
 
 func TestLimits(t *testing.T) {

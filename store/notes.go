@@ -10,10 +10,10 @@ import (
 	"github.com/postern-chat/postern"
 )
 
-// Note says why something was done, or not done. Notes are what "explain" reads. They
+// Note says why something was done, or not done. Notes are what "explain" tells. They
 // hold no message text and no address.
 type Note struct {
-	ID      int64             `json:"id"`
+	ID      int64             `json:"id,omitempty"` // 0 = it was not noted: a table says it
 	At      time.Time         `json:"at"`
 	What    string            `json:"what"`          // a word of the rules: "mailed", "not mailed", "posted", "held" ...
 	Why     string            `json:"why,omitempty"` // the rule: "online", "no address", "own message" ...

@@ -144,8 +144,9 @@ func (s *Store) Recorded(ctx context.Context, keys []string) (map[string]int64, 
 	return out, err
 }
 
-// NotMailed tells of chat messages why their webhook brought no mail, as far as a note
-// says so.
+// NotMailed tells of chat messages why their webhook brought nothing to do, as far as a
+// note says so. What is told of those that were recorded stands in their events: Recorded
+// finds them.
 func (s *Store) NotMailed(ctx context.Context, ch postern.ChannelID, ids []string) (map[string]string, error) {
 	out := map[string]string{}
 	err := s.inParts(ctx, `SELECT ref, why FROM notes WHERE what = 'not mailed' AND user_id = '' AND channel = ? AND ref IN `, []any{string(ch)}, ids, func(r *sql.Rows) error {

@@ -179,7 +179,7 @@ type RetentionConfig struct {
 	RawMail    time.Duration `key:"raw_mail" default:"30d" min:"24h" doc:"The bytes of mails that came, attachments included. 0s, or longer than retention.events: as long as those."`
 	Deliveries time.Duration `key:"deliveries" default:"90d" min:"30d" doc:"E-mails that went out, with text, address and attachments, and which message stood in which. A later answer still reaches the chat, but what it quotes is recognised by its form alone; a later open marks nothing as read."`
 	Posts      time.Duration `key:"posts" default:"90d" min:"72h" doc:"Chat messages that we wrote."`
-	Notes      time.Duration `key:"notes" default:"90d" min:"24h" doc:"What postern explain and the console tell."`
+	Notes      time.Duration `key:"notes" default:"90d" min:"24h" doc:"What postern explain and the console tell of decisions, answers and receipts. What was decided of a message on its arrival goes with retention.events, and with it the way from a message to its mails; what was mailed goes with retention.deliveries."`
 	Held       time.Duration `key:"held" default:"30d" min:"24h" doc:"Held mail that was released or discarded, and refused mail, counted from its arrival."`
 	DeadJobs   time.Duration `key:"dead_jobs" default:"90d" min:"72h" doc:"Jobs that were given up and neither replayed nor discarded (postern replay)."`
 }

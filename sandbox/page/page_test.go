@@ -28,8 +28,10 @@ type gatewayDouble struct {
 	*httptest.Server
 	mu    sync.Mutex
 	notes []map[string]any
-	asked []string // method, path and Authorization
-	down  bool
+	// lately is told every time, without numbers.
+	lately []map[string]any
+	asked  []string // method, path and Authorization
+	down   bool
 }
 
 func (g *gatewayDouble) setDown(down bool) {
@@ -56,7 +58,7 @@ func newGateway(t *testing.T) *gatewayDouble {
 					out = append(out, n)
 				}
 			}
-			answer(w, http.StatusOK, map[string]any{"notes": out})
+			answer(w, http.StatusOK, map[string]any{"notes": out, "lately": g.lately})
 		default:
 			answer(w, http.StatusOK, map[string]any{"held": []string{}, "path": r.URL.Path})
 		}

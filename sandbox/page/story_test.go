@@ -110,6 +110,47 @@ func TestGatewayAway(t *testing.T) {
 	}
 }
 
+// TestUnnumbered: what the gateway tells anew every time is told once, has an entry behind
+// it, and is not told again when the story is started over.
+func TestUnnumbered(t *testing.T) {
+	w := newWorld(t)
+	at := atTime(w.clock.ms())
+	toBob, taken := map[string]any{"at": at, "what": "to be mailed", "user": "bob", "ref": "1", "ref2": "d1"}, map[string]any{"at": at.Add(time.Millisecond), "what": "mailed", "user": "bob", "ref": "d1"}
+	now := func(lately ...map[string]any) {
+		w.gateway.mu.Lock()
+		w.gateway.lately = lately
+		w.gateway.mu.Unlock()
+		w.look(t.Context())
+	}
+	now(toBob)
+	now(toBob, taken)
+	now(taken)
+	if have := w.texts(); !slices.Equal(have, []string{"Bob is away: this goes out as a mail", "Mailgun has the mail to Bob"}) {
+		t.Errorf("lines are %q", have)
+	}
+	w.mu.Lock()
+	last := w.story.lines[len(w.story.lines)-1]
+	w.mu.Unlock()
+	if got := w.ask("GET", "/api/lines/"+last.Source+"/"+string(mustJSON(t, last.N)), ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `"mailed"`) {
+		t.Errorf("the entry behind %q is %d %s", last.Text, got.Code, got.Body)
+	}
+	if got := w.ask("GET", "/api/lines/"+last.Source+"/99", ""); got.Code != http.StatusNotFound {
+		t.Errorf("status is %d", got.Code)
+	}
+	w.fastForward(t.Context())
+	now(toBob, taken)
+	if have := w.texts(); len(have) != 0 {
+		t.Errorf("the old story is told again: %q", have)
+	}
+	u := newUnnumbered()
+	for i := range 3 * keptTold {
+		u.fresh([]note{{At: at, What: "mailed", Ref: strconv.Itoa(i)}})
+	}
+	if len(u.list) != keptTold || len(u.seen) != keptTold {
+		t.Errorf("%d and %d are remembered, not %d", len(u.list), len(u.seen), keptTold)
+	}
+}
+
 // texts are the lines so far, in the order in which they were heard.
 func (w *world) texts() (out []string) {
 	w.mu.Lock()
