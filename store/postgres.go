@@ -129,15 +129,16 @@ const recordAll = `WITH input AS MATERIALIZED (
  ON CONFLICT DO NOTHING RETURNING id
 ), work AS MATERIALIZED (
  SELECT j.*, stored.id AS event
- FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(of, lane, kind, args, due, cap, n)
+ FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+  WITH ORDINALITY AS j(of, lane, kind, args, due, cap, opens, closes, fence, n)
  JOIN input ON input.n = j.of JOIN stored ON stored.id = input.id
 ), woken AS (
- INSERT INTO lanes (lane, due_at, cap_at)
- SELECT lane, due, cap FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, due, cap FROM work ORDER BY lane COLLATE "C", n) AS firsts
- ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number
+ INSERT INTO lanes (lane, due_at, cap_at, fence)
+ SELECT lane, opens, closes, fence FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, opens, closes, fence FROM work ORDER BY lane COLLATE "C", n) AS firsts
+ ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number, fence
 ), added AS (
  INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
- SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
+ SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n RETURNING lane, id
 ), noted AS (
  INSERT INTO notes (at, what, why, channel, user_id, ref, ref2, detail)
  SELECT ?::bigint, what, why, channel, user_id, CASE WHEN ref = '' THEN 'event-' || stored.id ELSE ref END,
@@ -146,13 +147,17 @@ const recordAll = `WITH input AS MATERIALIZED (
   WITH ORDINALITY AS o(of, what, why, channel, user_id, ref, ref2, detail, n)
  JOIN (SELECT id, n FROM input) AS i ON i.n = o.of JOIN stored ON stored.id = i.id ORDER BY o.n
 )
-SELECT input.n, input.id, stored.id IS NULL FROM input LEFT JOIN stored ON stored.id = input.id`
+SELECT input.n, input.id, stored.id IS NULL, '' FROM input LEFT JOIN stored ON stored.id = input.id
+UNION ALL ` + handedOn
+
+// handedOn are the jobs of lanes that were opened as leased by us: 0, id, false, lane.
+const handedOn = `SELECT 0, added.id, false, woken.lane FROM added JOIN woken ON woken.number = added.lane WHERE woken.fence = ?::bigint`
 
 func (postgres) record(tx *Tx, in []*arrival) error {
 	n := len(in)
 	sources, keys, digests := make([]string, n), make([]*string, n), make([][]byte, n)
 	bodies, contents, refs := make([][]byte, n), make([][]byte, n), make([]string, n)
-	var jobs jobColumnsOf
+	var jobs []laneJob
 	var notes noteColumnsOf
 	for i, a := range in {
 		a.duplicate, a.replayed = false, false
@@ -161,30 +166,78 @@ func (postgres) record(tx *Tx, in []*arrival) error {
 			keys[i] = &a.Dedup
 		}
 		for _, j := range a.Jobs {
-			jobs.append(newLaneJob(j, int64(i+1), tx.now))
+			jobs = append(jobs, newLaneJob(j, int64(i+1), tx.now).from(a))
 		}
 		for _, note := range a.Notes {
 			notes.append(note.bounded(), int64(i+1))
 		}
 	}
-	type outcome struct {
-		n, id    int64
-		repeated bool
-	}
-	out, err := all(tx, func(r *sql.Rows) (o outcome, err error) { return o, r.Scan(&o.n, &o.id, &o.repeated) }, recordAll,
-		sources, keys, digests, bodies, contents, refs, tx.now, jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now,
-		tx.now, notes.of, notes.whats, notes.whys, notes.channels, notes.users, notes.refs, notes.refs2, notes.details)
+	tx.promise(jobs, anyLane)
+	c := columnsOf(tx, jobs)
+	out, err := all(tx, scanOutcome, recordAll,
+		sources, keys, digests, bodies, contents, refs, tx.now, c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, c.opens, c.closes, c.fences, tx.now,
+		tx.now, notes.of, notes.whats, notes.whys, notes.channels, notes.users, notes.refs, notes.refs2, notes.details, tx.handoff.fence)
 	if err != nil {
 		return err
 	}
 	repeats := map[string][]*arrival{}
 	for _, o := range out {
+		if o.n == 0 {
+			continue
+		}
 		a := in[o.n-1]
 		if a.id = o.id; o.repeated {
+			a.duplicate = true
 			repeats[a.Dedup] = append(repeats[a.Dedup], a)
 		}
 	}
+	added := jobs[:0]
+	for _, j := range jobs {
+		if a := in[j.event-1]; !a.duplicate {
+			j.event = a.id
+			added = append(added, j)
+		}
+	}
+	tx.handOn(added, out)
 	return findFirsts(tx, repeats)
+}
+
+func anyLane(string) bool { return true }
+
+// outcome is what became of an arrival, or, if n is 0, of a job in a lane that is handed on.
+type outcome struct {
+	n, id    int64
+	repeated bool
+	lane     string
+}
+
+func scanOutcome(r *sql.Rows) (o outcome, err error) {
+	return o, r.Scan(&o.n, &o.id, &o.repeated, &o.lane)
+}
+
+// handOn gives jobs that were added to the leases of the lanes they opened. Within a lane
+// ids are in the jobs' order.
+func (tx *Tx) handOn(jobs []laneJob, out []outcome) {
+	ids := map[string][]int64{}
+	for _, o := range out {
+		if o.n == 0 {
+			ids[o.lane] = append(ids[o.lane], o.id)
+		}
+	}
+	for lane, list := range ids {
+		slices.Sort(list)
+		ids[lane] = list
+	}
+	for _, j := range jobs {
+		list := ids[j.Lane]
+		if len(list) == 0 {
+			tx.handoff.drop(j.Lane)
+			continue
+		}
+		tx.handoff.hand(j, list[0], tx.now)
+		ids[j.Lane] = list[1:]
+	}
+	tx.wake(jobs)
 }
 
 // findFirsts finds what arrivals repeat.
@@ -215,34 +268,44 @@ func findFirsts(tx *Tx, repeats map[string][]*arrival) error {
 	return nil
 }
 
-// jobColumnsOf are jobs as columns, for unnest.
+// jobColumnsOf are jobs as columns, for unnest; opens, closes and fences are what a lane
+// begins with that is opened by the job.
 type jobColumnsOf struct {
-	events, dues, caps []int64
-	lanes, kinds       []string
-	args               [][]byte
+	events, dues, caps    []int64
+	opens, closes, fences []int64
+	lanes, kinds          []string
+	args                  [][]byte
 }
 
-func (c *jobColumnsOf) append(j laneJob) {
-	c.events, c.dues, c.caps = append(c.events, j.event), append(c.dues, j.due), append(c.caps, j.cap)
-	c.lanes, c.kinds, c.args = append(c.lanes, j.Lane), append(c.kinds, j.Kind), append(c.args, j.Args)
+func columnsOf(tx *Tx, jobs []laneJob) (c jobColumnsOf) {
+	for _, j := range jobs {
+		c.events, c.dues, c.caps = append(c.events, j.event), append(c.dues, j.due), append(c.caps, j.cap)
+		c.lanes, c.kinds, c.args = append(c.lanes, j.Lane), append(c.kinds, j.Kind), append(c.args, j.Args)
+		due, limit, fence := tx.opening(j)
+		c.opens, c.closes, c.fences = append(c.opens, due), append(c.closes, limit), append(c.fences, fence)
+	}
+	return c
 }
 
 // add is the second half of recordAll.
 func (postgres) add(tx *Tx, jobs []laneJob) error {
-	var c jobColumnsOf
-	for _, j := range jobs {
-		c.append(j)
-	}
-	_, err := tx.exec(`WITH work AS MATERIALIZED (
- SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(event, lane, kind, args, due, cap, n)
+	tx.promise(jobs, anyLane)
+	c := columnsOf(tx, jobs)
+	out, err := all(tx, scanOutcome, `WITH work AS MATERIALIZED (
+ SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+  WITH ORDINALITY AS j(event, lane, kind, args, due, cap, opens, closes, fence, n)
 ), woken AS (
- INSERT INTO lanes (lane, due_at, cap_at)
- SELECT lane, due, cap FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, due, cap FROM work ORDER BY lane COLLATE "C", n) AS firsts
- ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number
+ INSERT INTO lanes (lane, due_at, cap_at, fence)
+ SELECT lane, opens, closes, fence FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, opens, closes, fence FROM work ORDER BY lane COLLATE "C", n) AS firsts
+ ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number, fence
+), added AS (
+ INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
+ SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n RETURNING lane, id
 )
-INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
-SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n`,
-		c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, tx.now)
+`+handedOn, c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, c.opens, c.closes, c.fences, tx.now, tx.handoff.fence)
+	if err == nil {
+		tx.handOn(jobs, out)
+	}
 	return err
 }
 
