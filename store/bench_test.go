@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,7 @@ func flow(b *testing.B, database string) {
 	running.Go(func() { w.Run(ctx) })
 	body := []byte(strings.Repeat("x", 3000))
 	var next atomic.Int64
+	took := make([]time.Duration, b.N) // to record each
 	before := used()
 	b.ResetTimer()
 	for range 64 {
@@ -65,17 +67,22 @@ func flow(b *testing.B, database string) {
 			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
 				gate <- struct{}{}
 				user := fmt.Sprintf("user-%d", i%50_000)
+				begun := time.Now()
 				_, _, err := s.Record(ctx, store.Arrival{Source: "sendbird", Dedup: fmt.Sprintf("key-%016d", i), Digest: body[:32], Body: body,
 					Jobs:  []store.LaneJob{{Lane: fmt.Sprintf("mail/sendbird/channel_%032d/%s", i%50_000, user), Kind: "mail", Args: []byte(user)}},
 					Notes: []store.Note{{What: "not mailed", Why: "online", Channel: "channel", User: "other", Ref: fmt.Sprint(i)}}})
 				if err != nil {
 					b.Error(err)
 				}
+				took[i-1] = time.Since(begun)
 			}
 		})
 	}
 	<-all
 	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "record-p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "record-p99-ms")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "mails/s")
 	b.ReportMetric(float64((used()-before).Microseconds())/float64(b.N), "cpu-µs/mail")
 	cancel()

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -36,6 +38,32 @@ func (s *Store) TendLog(ctx context.Context, file string) error {
 	}
 	defer func() { _ = db.Close() }()
 	return (&log{s: s, file: file, db: db}).tend(ctx)
+}
+
+// HandOnly has lanes handed to workers that ask for none.
+func (s *Store) HandOnly(slots int, h Handler) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := s.NewWorkers(slots, slog.New(slog.DiscardHandler), h)
+	w.open(ctx)
+	w.mu.Lock()
+	w.behind = false
+	w.mu.Unlock()
+	return func() {
+		w.open(nil)
+		w.running.Wait()
+		cancel()
+		w.crew.end()
+	}
+}
+
+// HandedOver waits until nothing that was handed on is worked.
+func (s *Store) HandedOver() { s.hands.Load().running.Wait() }
+
+// Stopping waits until nothing is handed on any more.
+func (s *Store) Stopping() {
+	for s.hands.Load() != nil {
+		runtime.Gosched()
+	}
 }
 
 // Skew puts a store's clock wrong.

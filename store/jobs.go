@@ -7,16 +7,22 @@ import (
 	"time"
 )
 
-// laneJob is a LaneJob with its times.
+// laneJob is a LaneJob with its times, and its event, if that arrives with it.
 type laneJob struct {
 	LaneJob
 	event    int64
+	of       *arrival
 	due, cap int64
 }
 
 func newLaneJob(j LaneJob, event, now int64) laneJob {
 	due := now + j.Delay.Milliseconds()
 	return laneJob{LaneJob: j, event: event, due: due, cap: max(due, now+j.Cap.Milliseconds())}
+}
+
+func (j laneJob) from(a *arrival) laneJob {
+	j.of = a
+	return j
 }
 
 func laneOrder(a, b laneJob) int { return cmp.Compare(a.Lane, b.Lane) }
@@ -29,7 +35,7 @@ func jobsOf(in []*arrival, now int64) []laneJob {
 			continue
 		}
 		for _, j := range a.Jobs {
-			out = append(out, newLaneJob(j, a.id, now))
+			out = append(out, newLaneJob(j, a.id, now).from(a))
 		}
 	}
 	return out
@@ -48,9 +54,6 @@ func (tx *Tx) AddFor(event int64, jobs ...LaneJob) error {
 	}
 	if len(jobs) > 0 {
 		tx.touched = true
-	}
-	if soon(jobs) {
-		tx.committed(tx.w.s.added)
 	}
 	return nil
 }

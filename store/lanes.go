@@ -114,16 +114,7 @@ func (s *Store) Record(ctx context.Context, in Arrival) (id int64, duplicate boo
 	if a.replayed {
 		return a.id, true, postern.Errorf(postern.Denied, "store.record", "recorded before with another content").Because(postern.CauseReplayed)
 	}
-	if !a.duplicate && soon(a.Jobs) {
-		s.added()
-	}
 	return a.id, a.duplicate, nil
-}
-
-// soon tells whether a job is due before workers look by themselves: only then need
-// they be woken.
-func soon(jobs []LaneJob) bool {
-	return slices.ContainsFunc(jobs, func(j LaneJob) bool { return j.Delay <= poll })
 }
 
 func newArrival(in Arrival) (*arrival, error) {

@@ -124,7 +124,8 @@ func conflictPostgres(err error) bool {
 // lanes' rows are locked, the jobs, so that ids within a lane become visible in order.
 // A lane that is there already is locked by a change of nothing, which touches no index.
 // The bodies go from the array to the table and nowhere else: they come in their order,
-// and bring their ids. Ids for the next group come back.
+// and bring their ids. Ids for the next group come back, and those of jobs whose lanes
+// are handed on.
 const recordAll = `WITH stored AS (
  INSERT INTO events (id, source, dedup, digest, received_at, told, body, content, content_ref)
  SELECT id, source, dedup, digest, ?::bigint, told, body, content, ref
@@ -132,17 +133,22 @@ const recordAll = `WITH stored AS (
  ON CONFLICT (dedup) WHERE dedup IS NOT NULL DO NOTHING RETURNING id
 ), work AS MATERIALIZED (
  SELECT j.*
- FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(event, lane, kind, args, due, cap, n)
+ FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+  WITH ORDINALITY AS j(event, lane, kind, args, due, cap, opens, closes, fence, n)
  JOIN stored ON stored.id = j.event
 ), woken AS (
- INSERT INTO lanes (lane, due_at, cap_at)
- SELECT lane, due, cap FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, due, cap FROM work ORDER BY lane COLLATE "C", n) AS firsts
- ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number
+ INSERT INTO lanes (lane, due_at, cap_at, fence)
+ SELECT lane, opens, closes, fence FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, opens, closes, fence FROM work ORDER BY lane COLLATE "C", n) AS firsts
+ ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number, fence
 ), added AS (
  INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
- SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n
+ SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n RETURNING lane, id
 )
-SELECT id, false FROM stored UNION ALL SELECT nextval('events_id_seq'), true FROM generate_series(1, ?)`
+SELECT 0, id, '' FROM stored UNION ALL SELECT 1, nextval('events_id_seq'), '' FROM generate_series(1, ?)
+UNION ALL ` + handedOn
+
+// handedOn are the jobs of lanes that were opened as leased by us.
+const handedOn = `SELECT 2, added.id, woken.lane FROM added JOIN woken ON woken.number = added.lane WHERE woken.fence = ?::bigint`
 
 // eventIDs gives ids of events that are to be. Those that a group leaves are not many: at
 // little traffic ids rise with time, but for a few.
@@ -183,27 +189,29 @@ func (d postgres) record(tx *Tx, in []*arrival) error {
 			told[i] = &a.told
 		}
 	}
-	var jobs jobColumnsOf
+	var jobs []laneJob
 	for _, a := range in {
 		for _, j := range a.Jobs {
-			jobs.append(newLaneJob(j, a.id, tx.now))
+			jobs = append(jobs, newLaneJob(j, a.id, tx.now).from(a))
 		}
 	}
-	stored := make(map[int64]bool, n)
-	_, err = all(tx, func(r *sql.Rows) (_ struct{}, err error) {
-		var id int64
-		var next bool
-		if err = r.Scan(&id, &next); next {
-			tx.w.known.ids = append(tx.w.known.ids, id)
-		} else {
-			stored[id] = true
-		}
-		return struct{}{}, err
-	}, recordAll, tx.now, ids, sources, keys, digests, told, bodies, contents, refs,
-		jobs.events, jobs.lanes, jobs.kinds, jobs.args, jobs.dues, jobs.caps, tx.now, max(n-len(tx.w.known.ids), 0))
+	tx.promise(jobs, anyLane)
+	c := columnsOf(tx, jobs)
+	out, err := all(tx, scanOutcome, recordAll, tx.now, ids, sources, keys, digests, told, bodies, contents, refs,
+		c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, c.opens, c.closes, c.fences, tx.now, max(n-len(tx.w.known.ids), 0), tx.handoff.fence)
 	if err != nil {
 		return err
 	}
+	stored := make(map[int64]bool, n)
+	for _, o := range out {
+		switch o.what {
+		case wasStored:
+			stored[o.id] = true
+		case nextID:
+			tx.w.known.ids = append(tx.w.known.ids, o.id)
+		}
+	}
+	tx.handOn(slices.DeleteFunc(jobs, func(j laneJob) bool { return !stored[j.event] }), out)
 	repeats := map[string][]*arrival{}
 	for _, a := range in {
 		if a.duplicate = !stored[a.id]; a.duplicate {
@@ -211,6 +219,50 @@ func (d postgres) record(tx *Tx, in []*arrival) error {
 		}
 	}
 	return findFirsts(tx, repeats)
+}
+
+func anyLane(string) bool { return true }
+
+// outcome is one row of what recordAll tells.
+type outcome struct {
+	what int
+	id   int64
+	lane string
+}
+
+// What an outcome is: an event that is new; an id for an event to be; a job in a lane that
+// is handed on.
+const (
+	wasStored = iota
+	nextID
+	handedJob
+)
+
+func scanOutcome(r *sql.Rows) (o outcome, err error) { return o, r.Scan(&o.what, &o.id, &o.lane) }
+
+// handOn gives jobs that were added to the leases of the lanes they opened. Within a lane
+// ids are in the jobs' order.
+func (tx *Tx) handOn(jobs []laneJob, out []outcome) {
+	ids := map[string][]int64{}
+	for _, o := range out {
+		if o.what == handedJob {
+			ids[o.lane] = append(ids[o.lane], o.id)
+		}
+	}
+	for lane, list := range ids {
+		slices.Sort(list)
+		ids[lane] = list
+	}
+	for _, j := range jobs {
+		list := ids[j.Lane]
+		if len(list) == 0 {
+			tx.handoff.drop(j.Lane)
+			continue
+		}
+		tx.handoff.hand(j, list[0], tx.now)
+		ids[j.Lane] = list[1:]
+	}
+	tx.wake(jobs)
 }
 
 // findFirsts finds what arrivals repeat.
@@ -241,34 +293,44 @@ func findFirsts(tx *Tx, repeats map[string][]*arrival) error {
 	return nil
 }
 
-// jobColumnsOf are jobs as columns, for unnest.
+// jobColumnsOf are jobs as columns, for unnest; opens, closes and fences are what a lane
+// begins with that is opened by the job.
 type jobColumnsOf struct {
-	events, dues, caps []int64
-	lanes, kinds       []string
-	args               [][]byte
+	events, dues, caps    []int64
+	opens, closes, fences []int64
+	lanes, kinds          []string
+	args                  [][]byte
 }
 
-func (c *jobColumnsOf) append(j laneJob) {
-	c.events, c.dues, c.caps = append(c.events, j.event), append(c.dues, j.due), append(c.caps, j.cap)
-	c.lanes, c.kinds, c.args = append(c.lanes, j.Lane), append(c.kinds, j.Kind), append(c.args, j.Args)
+func columnsOf(tx *Tx, jobs []laneJob) (c jobColumnsOf) {
+	for _, j := range jobs {
+		c.events, c.dues, c.caps = append(c.events, j.event), append(c.dues, j.due), append(c.caps, j.cap)
+		c.lanes, c.kinds, c.args = append(c.lanes, j.Lane), append(c.kinds, j.Kind), append(c.args, j.Args)
+		due, limit, fence := tx.opening(j)
+		c.opens, c.closes, c.fences = append(c.opens, due), append(c.closes, limit), append(c.fences, fence)
+	}
+	return c
 }
 
 // add is the second half of recordAll.
 func (postgres) add(tx *Tx, jobs []laneJob) error {
-	var c jobColumnsOf
-	for _, j := range jobs {
-		c.append(j)
-	}
-	_, err := tx.exec(`WITH work AS MATERIALIZED (
- SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[]) WITH ORDINALITY AS j(event, lane, kind, args, due, cap, n)
+	tx.promise(jobs, anyLane)
+	c := columnsOf(tx, jobs)
+	out, err := all(tx, scanOutcome, `WITH work AS MATERIALIZED (
+ SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+  WITH ORDINALITY AS j(event, lane, kind, args, due, cap, opens, closes, fence, n)
 ), woken AS (
- INSERT INTO lanes (lane, due_at, cap_at)
- SELECT lane, due, cap FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, due, cap FROM work ORDER BY lane COLLATE "C", n) AS firsts
- ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number
+ INSERT INTO lanes (lane, due_at, cap_at, fence)
+ SELECT lane, opens, closes, fence FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, opens, closes, fence FROM work ORDER BY lane COLLATE "C", n) AS firsts
+ ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number, fence
+), added AS (
+ INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
+ SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n RETURNING lane, id
 )
-INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
-SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n`,
-		c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, tx.now)
+`+handedOn, c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, c.opens, c.closes, c.fences, tx.now, tx.handoff.fence)
+	if err == nil {
+		tx.handOn(jobs, out)
+	}
 	return err
 }
 

@@ -90,13 +90,16 @@ func (d sqlite) add(tx *Tx, jobs []laneJob) error {
 	if err != nil {
 		return err
 	}
+	tx.promise(jobs, func(lane string) bool { return k.lanes[lane] == 0 })
 	if err := d.openLanes(tx, k, jobs); err != nil {
 		return err
 	}
+	tx.wake(jobs)
 	for part := range parts(jobs) {
 		args := make([]any, 0, 8*len(part))
 		for _, j := range part {
 			k.job++
+			tx.handoff.hand(j, k.job, tx.now)
 			args = append(args, k.lanes[j.Lane], k.job, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
 		}
 		if _, err := tx.exec(rows(len(part), `INSERT INTO jobs (lane, id, kind, event_id, args, due_at, cap_at, added_at) VALUES `, 8, ``), args...); err != nil {
@@ -124,9 +127,13 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 		for _, j := range part {
 			k.lane++
 			k.lanes[j.Lane] = k.lane
-			args = append(args, k.lane, j.Lane, j.due, j.cap)
+			due, limit, fence := tx.opening(j)
+			if fence == 0 {
+				tx.handoff.drop(j.Lane)
+			}
+			args = append(args, k.lane, j.Lane, due, limit, fence)
 		}
-		n, err := tx.exec(rows(len(part), `INSERT INTO lanes (number, lane, due_at, cap_at) VALUES `, 4, ` ON CONFLICT (lane) DO NOTHING`), args...)
+		n, err := tx.exec(rows(len(part), `INSERT INTO lanes (number, lane, due_at, cap_at, fence) VALUES `, 5, ` ON CONFLICT (lane) DO NOTHING`), args...)
 		if err != nil {
 			return err
 		}
@@ -138,7 +145,10 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 			if _, err := tx.one(`SELECT number FROM lanes WHERE lane = ?`, []any{j.Lane}, &number); err != nil {
 				return err
 			}
-			k.lanes[j.Lane] = number
+			if number != k.lanes[j.Lane] {
+				k.lanes[j.Lane] = number
+				tx.handoff.drop(j.Lane)
+			}
 		}
 	}
 	return nil

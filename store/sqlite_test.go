@@ -29,6 +29,10 @@ func sqlite() storetest.Backend {
 		Fresh:  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "house.db") },
 		Queued: (*store.Store).Queued,
 
+		HandOnly:   (*store.Store).HandOnly,
+		HandedOver: (*store.Store).HandedOver,
+		Stopping:   (*store.Store).Stopping,
+
 		LookAtClock: func(ctx context.Context, s *store.Store) error { return s.CheckClock(ctx) },
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-chat/postern"
@@ -49,8 +50,9 @@ type Store struct {
 	marks     *together[Marks]
 	reads     statements
 	writers   []*writer
-	wake      chan struct{} // a lane became due here
-	bell      *bell         // tells other replicas; nil where there are none
+	wake      chan struct{}           // a lane became due here
+	hands     atomic.Pointer[Workers] // who is at work here, and may be handed lanes
+	bell      *bell                   // tells other replicas; nil where there are none
 	soon      chan Note
 	asking    *asking
 	stops     []func() // end what runs beside; the writers still take its last writes

@@ -18,10 +18,13 @@ type Tx struct {
 	op  *op
 	now int64
 
+	begun    time.Time           // a moment before now
 	held     map[string]heldLane // lanes that functions need
 	failed   error               // of a statement: the transaction is of no use any more
 	touched  bool                // something was written, or will be
 	due      bool                // a lane that is given back is due soon
+	wakes    bool                // a job was added that is due soon
+	handoff  *handoff            // lanes that are handed to our own workers
 	bulk     bulk
 	added    []laneJob
 	finished []jobKey
@@ -80,6 +83,18 @@ func (tx *Tx) fill(group []*op, arrivals []*arrival) (n int, err error) {
 		return n, nil
 	}
 	return n, tx.flush(group[:n])
+}
+
+// end tells workers of what is due soon, if it was written.
+func (tx *Tx) end(written bool) {
+	tx.handoff.end(written)
+	switch {
+	case !written:
+	case tx.wakes:
+		tx.w.s.added()
+	case tx.due:
+		tx.w.s.signal()
+	}
 }
 
 // run runs one function. If it fails before it wrote anything it fails alone.

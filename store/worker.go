@@ -26,11 +26,15 @@ type Workers struct {
 	handle  Handler
 	slots   int
 	log     *slog.Logger
-	running sync.WaitGroup
+	crew    crew
+	running sync.WaitGroup // leases and promised slots
 	mu      sync.Mutex
 	active  map[*Lease]*held
-	free    chan struct{} // a slot became free
-	claimed atomic.Int64  // Store.clock.elapsed when lanes were last asked for with success
+	kept    int             // slots that are reserved
+	behind  bool            // lanes may be due that were not asked for: nothing is handed on before them
+	work    context.Context // nil: not at work
+	free    chan struct{}   // a slot became free
+	claimed atomic.Int64    // Store.clock.elapsed when lanes were last asked for with success
 }
 
 // held is a lease that is being worked.
@@ -70,34 +74,116 @@ func (w *Workers) Run(ctx context.Context) {
 	defer cancel()
 	beat := make(chan struct{})
 	go func() { defer close(beat); w.heartbeat(work) }()
+	w.open(work)
 	for ctx.Err() == nil {
-		if w.claim(ctx, work) {
+		if w.claim(ctx) {
 			continue
 		}
 		w.rest(ctx)
 	}
+	w.open(nil)
 	stop := time.AfterFunc(grace, cancel)
 	w.running.Wait()
 	stop.Stop()
 	cancel()
 	<-beat
+	w.crew.end()
 }
 
-func (w *Workers) room() int {
+// open begins with work, and ends with nil.
+func (w *Workers) open(work context.Context) {
+	w.mu.Lock()
+	w.work, w.behind = work, true
+	w.mu.Unlock()
+	if work != nil {
+		w.s.hands.CompareAndSwap(nil, w)
+	} else {
+		w.s.hands.CompareAndSwap(w, nil)
+	}
+}
+
+// reserve keeps up to n slots for lanes that are about to be opened, and tells how many.
+// None while lanes may wait in the database: they are older.
+func (w *Workers) reserve(n int) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.slots - len(w.active)
+	if w.work == nil || w.behind {
+		return 0
+	}
+	if room := w.slots - len(w.active) - w.kept; n > room {
+		n, w.behind = max(room, 0), true // the others will wait
+	}
+	w.kept += n
+	w.running.Add(n)
+	return n
+}
+
+// unreserve gives back slots.
+func (w *Workers) unreserve(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kept -= n
+	w.running.Add(-n)
+	w.freed()
+}
+
+// take has a lane worked in a slot that was reserved for it. Asked to stop meanwhile, it
+// gives it back at once.
+func (w *Workers) take(l *Lease, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kept--
+	if w.work == nil {
+		w.crew.run(func() {
+			defer w.running.Done()
+			ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+			defer cancel()
+			if err := w.s.Finish(ctx, l, nil); err != nil {
+				w.log.Warn("a lane could not be given back; it is taken up when its lease runs out", "error", err)
+			}
+		})
+		return
+	}
+	w.begin(l, since)
+}
+
+// begin has a lane worked, in a slot that is reserved no more. w.mu is held.
+func (w *Workers) begin(l *Lease, since time.Time) {
+	work := w.work
+	own, lose := context.WithCancelCause(work)
+	w.active[l] = &held{since: since, lose: lose}
+	w.crew.run(func() { w.do(work, own, l) })
+}
+
+// full tells whether no slot is free.
+func (w *Workers) full() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.active)+w.kept >= w.slots
 }
 
 // claim leases what is due, as far as slots are free; false if there is nothing to
 // do now.
-func (w *Workers) claim(ctx, work context.Context) bool {
-	room := w.room()
+func (w *Workers) claim(ctx context.Context) bool {
+	w.mu.Lock()
+	room := min(w.slots-len(w.active)-w.kept, maxGroup)
 	if room <= 0 {
+		w.behind = true
+		w.mu.Unlock()
 		return false
 	}
+	w.kept += room // not to be promised meanwhile
+	w.mu.Unlock()
 	since := time.Now()
-	leases, err := w.s.Claim(ctx, min(room, maxGroup))
+	leases, err := w.s.Claim(ctx, room)
+	w.mu.Lock()
+	w.kept -= room
+	w.behind = err != nil || len(leases) == room
+	for _, l := range leases {
+		w.running.Add(1)
+		w.begin(l, since)
+	}
+	w.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {
 			w.log.Warn("lanes could not be leased", "error", err)
@@ -106,21 +192,13 @@ func (w *Workers) claim(ctx, work context.Context) bool {
 		return false
 	}
 	w.move()
-	for _, l := range leases {
-		own, lose := context.WithCancelCause(work)
-		w.mu.Lock()
-		w.active[l] = &held{since: since, lose: lose}
-		w.mu.Unlock()
-		w.running.Add(1)
-		go w.work(work, own, l)
-	}
 	return len(leases) > 0
 }
 
 // rest waits until a lane may be due.
 func (w *Workers) rest(ctx context.Context) {
 	wait, wake := poll, w.s.wake
-	if w.room() <= 0 {
+	if w.full() {
 		wake = nil // it keeps until a slot is free
 	} else if due, ok, err := w.s.NextDue(ctx); err == nil && ok {
 		wait = min(wait, max(due.Sub(at(w.s.now())), 0)+time.Millisecond)
@@ -135,22 +213,16 @@ func (w *Workers) rest(ctx context.Context) {
 	}
 }
 
-// work has a lane handled. own ends when the lease is lost.
-func (w *Workers) work(ctx, own context.Context, l *Lease) {
+// do has a lane handled. own ends when the lease is lost.
+func (w *Workers) do(ctx, own context.Context, l *Lease) {
 	defer w.running.Done()
 	defer func() {
 		w.mu.Lock()
-		full := len(w.active) >= w.slots
+		defer w.mu.Unlock()
 		w.active[l].lose(nil)
 		delete(w.active, l)
 		w.move() // a lane that ends shows that lanes move, even with no slot free
-		w.mu.Unlock()
-		if full {
-			select {
-			case w.free <- struct{}{}:
-			default:
-			}
-		}
+		w.freed()
 	}()
 	var final func(*Tx) error
 	var err error
@@ -175,6 +247,16 @@ func (w *Workers) work(ctx, own context.Context, l *Lease) {
 		return
 	}
 	w.failed(ctx, l, err)
+}
+
+// freed tells that slots are free, if somebody may wait for them. w.mu is held.
+func (w *Workers) freed() {
+	if w.behind {
+		select {
+		case w.free <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // safely keeps a panic of one lane from ending the others.
@@ -255,6 +337,7 @@ func (w *Workers) heartbeat(ctx context.Context) {
 		// Apart from the writing, which may hang: an owner must know even then.
 		for sleep(ctx, w.s.cfg.Lease/10) {
 			w.overdue()
+			w.crew.thin(idleFor)
 		}
 	})
 	every := w.s.cfg.Lease / 3

@@ -47,6 +47,7 @@ type writer struct {
 	taken    []*op         // out of it, in order of lane, and not run yet
 	fit      int           // how many functions are taken at once
 	commits  time.Duration // how long a commit takes, about
+	last     *Tx           // that was attempted
 	beside   chan func()   // what is done on the connection between groups
 	halt     chan struct{} // closed: write what waits, then end
 	done     chan struct{} // closed: nothing is written any more
@@ -281,6 +282,10 @@ func (w *writer) commit(group []*op) (n int) {
 	for _, o := range group[:n] {
 		o.finish(err)
 	}
+	if f == written {
+		w.last.end(true) // after those who wait have their answers
+	}
+	w.last = nil
 	return n
 }
 
@@ -316,7 +321,12 @@ func (w *writer) attempt(group []*op) (n int, f fate, err error) {
 	// Not the callers' contexts: one that ends would break its neighbours' transaction.
 	ctx, cancel := w.s.dialect.patience(context.Background(), groupTimeout)
 	defer cancel()
-	tx := &Tx{ctx: ctx, w: w, now: w.s.now()}
+	tx := &Tx{ctx: ctx, w: w, begun: time.Now(), now: w.s.now()}
+	defer func() {
+		if w.last = tx; f != written {
+			tx.end(false)
+		}
+	}()
 	for _, o := range group {
 		o.after, o.err = nil, nil
 	}
@@ -348,9 +358,6 @@ func (w *writer) attempt(group []*op) (n int, f fate, err error) {
 	select {
 	case w.wrote <- struct{}{}:
 	default:
-	}
-	if tx.due {
-		w.s.signal()
 	}
 	return n, written, nil
 }

@@ -21,6 +21,11 @@ type Backend struct {
 	Queued func(*store.Store) int
 	// LookAtClock, if any, has a store notice that its Config.Now was set.
 	LookAtClock func(context.Context, *store.Store) error
+	// HandOnly has lanes handed to a handler that nobody asks for, until stop is called.
+	HandOnly func(s *store.Store, slots int, h store.Handler) (stop func())
+	// HandedOver waits until none that were handed on is worked, Stopping until stop is
+	// under way.
+	HandedOver, Stopping func(*store.Store)
 	// Closing, if any, is called with a store before it is closed.
 	Closing func(*store.Store)
 }
@@ -57,6 +62,10 @@ func Run(t *testing.T, b Backend) {
 		{"Reopen", testReopen},
 		{"ClockSteps", testClockSteps},
 		{"ClockStepsRounds", testClockStepsRounds},
+		{"HandOff", testHandOff},
+		{"HandOffGroup", testHandOffGroup},
+		{"HandOffSlots", testHandOffSlots},
+		{"HandOffStop", testHandOffStop},
 		{"WorkersOrder", testWorkersOrder},
 		{"WorkersLose", testWorkersLose},
 		{"WorkersPanic", testWorkersPanic},
