@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -57,3 +59,24 @@ func (c *Statements) From(s *Store) {
 
 // All are the texts.
 func (c *Statements) All() map[string]bool { return c.texts }
+
+// CountsHold tells what is wrong with the counts of deliveries, of a store that is open.
+func (s *Store) CountsHold(ctx context.Context) error {
+	if s.Ping(ctx) != nil {
+		return nil
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT state, SUM(n) FROM (SELECT state, n FROM delivery_counts UNION ALL SELECT state, -1 FROM deliveries) AS both_ GROUP BY state HAVING SUM(n) <> 0`)
+	if err != nil {
+		return err
+	}
+	wrong, err := collect(rows, func(r *sql.Rows) (s string, err error) {
+		var state DeliveryState
+		var n int64
+		err = r.Scan(&state, &n)
+		return fmt.Sprintf("%d too many %v", n, state), err
+	})
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("counted %q", wrong)
+	}
+	return err
+}

@@ -25,6 +25,7 @@ func postgres(opts ...pgtest.Option) storetest.Backend {
 		Fresh:  func(t testing.TB) string { return pgtest.Start(t, opts...) },
 		Shared: true,
 		Queued: (*store.Store).Queued,
+		Holds:  func(ctx context.Context, s *store.Store) error { return s.CountsHold(ctx) },
 	}
 }
 

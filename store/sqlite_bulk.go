@@ -52,6 +52,15 @@ func (sqlite) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
 	return nil
 }
 
+func (sqlite) count(tx *Tx, states, ns []int64) error {
+	var args []any
+	for i, state := range states {
+		args = append(args, state, ns[i])
+	}
+	_, err := tx.exec(rows(len(states), `INSERT INTO delivery_counts (state, n) VALUES `, 2, ` ON CONFLICT (state) DO UPDATE SET n = n + excluded.n`), args...)
+	return err
+}
+
 func (sqlite) accept(tx *Tx, list []accepted) (rose []string, err error) {
 	for part := range parts(list) {
 		args := make([]any, 0, 3+3*len(part))

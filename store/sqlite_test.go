@@ -27,6 +27,7 @@ func sqlite() storetest.Backend {
 	return storetest.Backend{
 		Fresh:  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "house.db") },
 		Queued: (*store.Store).Queued,
+		Holds:  func(ctx context.Context, s *store.Store) error { return s.CountsHold(ctx) },
 
 		LookAtClock: func(ctx context.Context, s *store.Store) error { return s.CheckClock(ctx) },
 	}

@@ -21,6 +21,8 @@ type Backend struct {
 	Queued func(*store.Store) int
 	// LookAtClock, if any, has a store notice that its Config.Now was set.
 	LookAtClock func(context.Context, *store.Store) error
+	// Holds tells what is wrong in a store that a test leaves behind.
+	Holds func(context.Context, *store.Store) error
 	// Closing, if any, is called with a store before it is closed.
 	Closing func(*store.Store)
 }
@@ -124,10 +126,20 @@ func open(t testing.TB, b Backend) (*store.Store, *Clock) {
 	t.Helper()
 	clock := NewClock()
 	s := openAt(t, store.Config{Database: b.Fresh(t), Now: clock.Now, Lease: lease})
+	t.Cleanup(func() { holds(t, b, s) })
 	if b.Closing != nil {
 		t.Cleanup(func() { b.Closing(s) })
 	}
 	return s, clock
+}
+
+func holds(t testing.TB, b Backend, s *store.Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := b.Holds(ctx, s); err != nil {
+		t.Error(err)
+	}
 }
 
 func openAt(t testing.TB, cfg store.Config) *store.Store {
