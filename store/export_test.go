@@ -80,3 +80,29 @@ func (s *Store) CountsHold(ctx context.Context) error {
 	}
 	return err
 }
+
+// KnownHolds tells whether what SQLite's writer remembers of lanes is what stands there.
+func (s *Store) KnownHolds(ctx context.Context) error {
+	var wrong []string
+	err := s.Do(ctx, func(tx *Tx) error {
+		wrong = nil
+		if tx.w.known == nil {
+			return nil
+		}
+		for lane, h := range tx.w.known.lanes {
+			var is heldLane
+			ok, err := tx.one(`SELECT number, fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &is.number, &is.fence, &is.poked)
+			if err != nil {
+				return err
+			}
+			if !ok || is != h {
+				wrong = append(wrong, fmt.Sprintf("%s: %+v, not %+v", lane, is, h))
+			}
+		}
+		return nil
+	})
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("remembered wrongly: %q", wrong)
+	}
+	return err
+}

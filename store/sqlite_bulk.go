@@ -119,12 +119,19 @@ func (sqlite) watch(tx *Tx, ws []Watch, checked bool) error {
 	return nil
 }
 
-// hold locks nothing, there is one writer, and so reads no lane twice.
-func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
+// hold locks nothing, there is one writer, and so reads no lane that is known.
+func (sqlite) hold(tx *Tx, lanes []string, _ bool) (map[string]heldLane, error) {
+	k, err := tx.known()
+	if err != nil {
+		return nil, err
+	}
+	if len(k.lanes) > maxKnown {
+		clear(k.lanes)
+	}
 	held := make(map[string]heldLane, len(lanes))
 	var fresh []any
 	for _, lane := range lanes {
-		if h, ok := tx.held[lane]; ok && lock {
+		if h, ok := k.lanes[lane]; ok {
 			held[lane] = h
 		} else {
 			fresh = append(fresh, lane)
@@ -142,7 +149,7 @@ func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, erro
 				_ = rows.Close()
 				return nil, tx.fail(err)
 			}
-			held[lane] = h
+			held[lane], k.lanes[lane] = h, h
 		}
 		if err := rows.Close(); err != nil {
 			return nil, tx.fail(err)
@@ -199,6 +206,7 @@ func releaseLane(tx *Tx, number int64, lane string) error {
 		return err
 	}
 	due, limit := tx.dueOf(h, lane)
+	tx.w.known.owned(lane, 0)
 	_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = 0, poked = '' WHERE number = ?`, due, limit, number)
 	return err
 }

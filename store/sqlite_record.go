@@ -9,8 +9,8 @@ import (
 // known is what SQLite's only writer remembers of the tables, so that it need not ask
 // again. It is forgotten whenever a transaction is not committed.
 type known struct {
-	event, job, lane int64            // the highest ids
-	lanes            map[string]int64 // numbers of open lanes, some of them
+	event, job, lane int64               // the highest ids
+	lanes            map[string]heldLane // open lanes, some of them
 }
 
 // maxKnown bounds how many lanes are remembered.
@@ -22,12 +22,33 @@ func (k *known) forget(lane string) {
 	}
 }
 
+// owned keeps whose a lane is by now, and that nobody poked it since. Whatever writes a
+// lane's fence or poked says so here, or by poked.
+func (k *known) owned(lane string, fence int64) {
+	if k == nil {
+		return
+	}
+	if h, ok := k.lanes[lane]; ok {
+		k.lanes[lane] = heldLane{number: h.number, fence: fence}
+	}
+}
+
+func (k *known) poked(lane, kind string) {
+	if k == nil {
+		return
+	}
+	if h, ok := k.lanes[lane]; ok {
+		h.poked = kind
+		k.lanes[lane] = h
+	}
+}
+
 // known reads what it must remember, if it does not yet.
 func (tx *Tx) known() (*known, error) {
 	if tx.w.known != nil {
 		return tx.w.known, nil
 	}
-	k := &known{lanes: map[string]int64{}}
+	k := &known{lanes: map[string]heldLane{}}
 	_, err := tx.one(`SELECT event, job, COALESCE((SELECT MAX(number) FROM lanes), 0) FROM sequences`, nil, &k.event, &k.job, &k.lane)
 	if err != nil {
 		return nil, err
@@ -97,7 +118,7 @@ func (d sqlite) add(tx *Tx, jobs []laneJob) error {
 		args := make([]any, 0, 8*len(part))
 		for _, j := range part {
 			k.job++
-			args = append(args, k.lanes[j.Lane], k.job, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
+			args = append(args, k.lanes[j.Lane].number, k.job, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
 		}
 		if _, err := tx.exec(rows(len(part), `INSERT INTO jobs (lane, id, kind, event_id, args, due_at, cap_at, added_at) VALUES `, 8, ``), args...); err != nil {
 			return err
@@ -123,7 +144,7 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 		args := make([]any, 0, 4*len(part))
 		for _, j := range part {
 			k.lane++
-			k.lanes[j.Lane] = k.lane
+			k.lanes[j.Lane] = heldLane{number: k.lane}
 			args = append(args, k.lane, j.Lane, j.due, j.cap)
 		}
 		n, err := tx.exec(rows(len(part), `INSERT INTO lanes (number, lane, due_at, cap_at) VALUES `, 4, ` ON CONFLICT (lane) DO NOTHING`), args...)
@@ -134,11 +155,11 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 			continue
 		}
 		for _, j := range part {
-			var number int64
-			if _, err := tx.one(`SELECT number FROM lanes WHERE lane = ?`, []any{j.Lane}, &number); err != nil {
+			var h heldLane
+			if _, err := tx.one(`SELECT number, fence, poked FROM lanes WHERE lane = ?`, []any{j.Lane}, &h.number, &h.fence, &h.poked); err != nil {
 				return err
 			}
-			k.lanes[j.Lane] = number
+			k.lanes[j.Lane] = h
 		}
 	}
 	return nil
