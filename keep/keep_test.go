@@ -114,7 +114,7 @@ func TestOrphans(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.do(func(tx *store.Tx) error {
-		d := store.Delivery{ID: "d", Participant: 1, MessageID: "m", Recipient: "r", Content: []byte("{}")}
+		d := store.Delivery{ID: "d", Participant: 1, MessageID: "d@x", Recipient: "r", Content: []byte("{}")}
 		if err := tx.AddDelivery(d, nil); err != nil {
 			return err
 		}

@@ -361,7 +361,7 @@ func TestManyUnread(t *testing.T) {
 	h.must(h.Store.Do(t.Context(), func(tx *store.Tx) error {
 		for i := range deliveriesAtOnce + 20 {
 			id := postern.DeliveryID("d" + h.next())
-			err := tx.AddDelivery(store.Delivery{ID: id, Participant: p, State: store.Delivered, MessageID: string(id), Recipient: bobsAddress, NewestAt: h.now.UnixMilli() + int64(i/2), Content: []byte("{}")}, nil)
+			err := tx.AddDelivery(store.Delivery{ID: id, Participant: p, State: store.Delivered, MessageID: string(id) + "@x", Recipient: bobsAddress, NewestAt: h.now.UnixMilli() + int64(i/2), Content: []byte("{}")}, nil)
 			if err != nil {
 				return err
 			}

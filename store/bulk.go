@@ -120,6 +120,8 @@ func (tx *Tx) settle() error {
 // accept raises deliveries, mostly from Sending.
 func (tx *Tx) accept(list []accepted) error {
 	rose, err := tx.w.s.dialect.accept(tx, list)
+	tx.count(Sending, -len(rose))
+	tx.count(Accepted, len(rose))
 	if err != nil || len(rose) == len(list) {
 		return err
 	}

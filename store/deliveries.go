@@ -39,7 +39,7 @@ type Delivery struct {
 	ID          postern.DeliveryID
 	Participant postern.ParticipantID
 	State       DeliveryState
-	MessageID   string // without angle brackets
+	MessageID   string // ID, "@" and a domain
 	ProviderID  string
 	Recipient   string
 	Content     []byte // what was written; relay's own form
@@ -60,10 +60,15 @@ type Mailed struct {
 
 // AddDelivery writes a delivery down, before anything is sent, with the messages it
 // carries. A message that has been mailed to the participant before is an error:
-// nothing goes out twice.
+// nothing goes out twice. Invalid: the Message-ID does not begin with the delivery's own id,
+// by which it is found.
 func (tx *Tx) AddDelivery(d Delivery, messages []Mailed) error {
+	if local, _, ok := strings.Cut(d.MessageID, "@"); !ok || local != string(d.ID) {
+		return postern.Errorf(postern.Invalid, "store.delivery", "the Message-ID of delivery %s does not begin with its id", d.ID)
+	}
 	d.Recipient, d.MessageID = text(d.Recipient), text(d.MessageID)
 	tx.bulk.deliveries, tx.touched = append(tx.bulk.deliveries, d), true
+	tx.count(d.State, 1)
 	for _, m := range messages {
 		m.Message = postern.MessageID(text(string(m.Message)))
 		tx.bulk.mailed = append(tx.bulk.mailed, mailedRow{d.Participant, d.ID, m})
@@ -73,14 +78,44 @@ func (tx *Tx) AddDelivery(d Delivery, messages []Mailed) error {
 
 // Attempt notes that a call for the delivery begins.
 func (tx *Tx) Attempt(id postern.DeliveryID) error {
-	_, err := tx.exec(`UPDATE deliveries SET state = ?, attempted_at = ? WHERE id = ? AND state < ?`, int(Sending), tx.now, string(id), int(Accepted))
+	was, _, ok, err := tx.deliveryState(id, "attempted_at")
+	if err != nil || !ok || was >= Accepted {
+		return err
+	}
+	tx.moved(was, Sending)
+	_, err = tx.exec(`UPDATE deliveries SET state = ?, attempted_at = ? WHERE id = ?`, int(Sending), tx.now, string(id))
 	return err
 }
 
 // Unsent puts a delivery back that certainly was not taken.
 func (tx *Tx) Unsent(id postern.DeliveryID) error {
-	_, err := tx.exec(`UPDATE deliveries SET state = ? WHERE id = ? AND state < ?`, int(Queued), string(id), int(Accepted))
+	was, _, ok, err := tx.deliveryState(id, "attempted_at")
+	if err != nil || !ok || was >= Accepted {
+		return err
+	}
+	tx.moved(was, Queued)
+	_, err = tx.exec(`UPDATE deliveries SET state = ? WHERE id = ?`, int(Queued), string(id))
 	return err
+}
+
+// deliveryState reads a delivery's state and one of its moments in order to change them:
+// the row is ours until the end. Whatever writes a state tells of it, see count.
+func (tx *Tx) deliveryState(id postern.DeliveryID, moment string) (state DeliveryState, when int64, ok bool, err error) {
+	ok, err = tx.one(`SELECT state, `+moment+` FROM deliveries WHERE id = ?`+tx.w.s.dialect.locking(), []any{string(id)}, &state, &when)
+	return state, when, ok, err
+}
+
+// count counts deliveries that come into a state, or with less than 0 leave it.
+func (tx *Tx) count(state DeliveryState, n int) {
+	if tx.counts == nil {
+		tx.counts = map[DeliveryState]int{}
+	}
+	tx.counts[state] += n
+}
+
+func (tx *Tx) moved(from, to DeliveryState) {
+	tx.count(from, -1)
+	tx.count(to, 1)
 }
 
 // advanceColumns are the moments that belong to states.
@@ -99,18 +134,28 @@ func (tx *Tx) Advance(id postern.DeliveryID, to DeliveryState, when time.Time, d
 }
 
 func (tx *Tx) advance(id postern.DeliveryID, to DeliveryState, when time.Time, detail string) (bool, error) {
-	col, set, args := advanceColumns[to], "", []any{int(to), detail, detail}
-	if col != "" {
-		set, args = `, `+col+` = CASE WHEN `+col+` = 0 THEN ? ELSE `+col+` END`, append(args, ms(when))
+	col, dated := advanceColumns[to]
+	if !dated {
+		col = "created_at"
 	}
-	n, err := tx.exec(`UPDATE deliveries SET state = ?, detail = CASE WHEN ? = '' THEN detail ELSE ? END`+set+` WHERE id = ? AND state < ?`, append(args, string(id), int(to))...)
-	if err != nil || n > 0 {
-		return n > 0, err
+	was, moment, ok, err := tx.deliveryState(id, col)
+	dated = dated && moment == 0
+	switch {
+	case err != nil || !ok:
+		return false, err
+	case was >= to && dated:
+		_, err = tx.exec(`UPDATE deliveries SET `+col+` = ? WHERE id = ?`, ms(when), string(id))
+		return false, err
+	case was >= to:
+		return false, nil
 	}
-	if col != "" {
-		_, err = tx.exec(`UPDATE deliveries SET `+col+` = ? WHERE id = ? AND `+col+` = 0`, ms(when), string(id))
+	tx.moved(was, to)
+	set, args := "", []any{int(to), detail, detail}
+	if dated {
+		set, args = `, `+col+` = ?`, append(args, ms(when))
 	}
-	return false, err
+	_, err = tx.exec(`UPDATE deliveries SET state = ?, detail = CASE WHEN ? = '' THEN detail ELSE ? END`+set+` WHERE id = ?`, append(args, string(id))...)
+	return err == nil, err
 }
 
 // Accept notes that the provider has a delivery: its id there, and when it is to be asked
@@ -146,12 +191,12 @@ func scanDeliveryState(scan func(...any) error, more ...any) (d Delivery, err er
 	return d, err
 }
 
-func (s *Store) delivery(ctx context.Context, where string, arg any) (d Delivery, ok bool, err error) {
+func (s *Store) delivery(ctx context.Context, where string, args ...any) (d Delivery, ok bool, err error) {
 	st, err := s.reads.get(ctx, s, `SELECT `+deliveryColumns+` WHERE `+where)
 	if err != nil {
 		return d, false, fault("store.read", err)
 	}
-	d, err = scanDelivery(st.QueryRowContext(s.dialect.reading(ctx), clean([]any{arg})...).Scan)
+	d, err = scanDelivery(st.QueryRowContext(s.dialect.reading(ctx), clean(args)...).Scan)
 	ok, err = found(err)
 	return d, ok, err
 }
@@ -163,16 +208,24 @@ func (s *Store) Delivery(ctx context.Context, id postern.DeliveryID) (Delivery, 
 
 // DeliveryByMessageID finds a delivery by its Message-ID, without angle brackets.
 func (s *Store) DeliveryByMessageID(ctx context.Context, id string) (Delivery, bool, error) {
-	return s.delivery(ctx, `message_id = ?`, id)
+	return s.delivery(ctx, byMessageID, localPart(id), id)
 }
 
 // DeliveryByMessageID finds a delivery by its Message-ID, within a transaction.
 func (tx *Tx) DeliveryByMessageID(id string) (d Delivery, ok bool, err error) {
-	return tx.delivery(`message_id = ?`, id)
+	return tx.delivery(byMessageID, localPart(id), id)
 }
 
-func (tx *Tx) delivery(where, arg string) (d Delivery, ok bool, err error) {
-	ds, err := all(tx, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) }, `SELECT `+deliveryColumns+` WHERE `+where, arg)
+// byMessageID needs no index of its own, see AddDelivery.
+const byMessageID = `id = ? AND message_id = ?`
+
+func localPart(id string) string {
+	local, _, _ := strings.Cut(id, "@")
+	return local
+}
+
+func (tx *Tx) delivery(where string, args ...any) (d Delivery, ok bool, err error) {
+	ds, err := all(tx, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) }, `SELECT `+deliveryColumns+` WHERE `+where, args...)
 	if err != nil || len(ds) == 0 {
 		return d, false, err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -129,3 +130,50 @@ func (s *Store) Answer(ctx context.Context, asks ...*Ask) (errs []error) {
 
 // Known tells what a question's answer says of the person.
 func (a *Ask) Known() bool { return a.answer.Known }
+
+// CountsHold tells what is wrong with the counts of deliveries, of a store that is open.
+func (s *Store) CountsHold(ctx context.Context) error {
+	if s.Ping(ctx) != nil {
+		return nil
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT state, SUM(n) FROM (SELECT state, n FROM delivery_counts UNION ALL SELECT state, -1 FROM deliveries) AS both_ GROUP BY state HAVING SUM(n) <> 0`)
+	if err != nil {
+		return err
+	}
+	wrong, err := collect(rows, func(r *sql.Rows) (s string, err error) {
+		var state DeliveryState
+		var n int64
+		err = r.Scan(&state, &n)
+		return fmt.Sprintf("%d too many %v", n, state), err
+	})
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("counted %q", wrong)
+	}
+	return err
+}
+
+// KnownHolds tells whether what SQLite's writer remembers of lanes is what stands there.
+func (s *Store) KnownHolds(ctx context.Context) error {
+	var wrong []string
+	err := s.Do(ctx, func(tx *Tx) error {
+		wrong = nil
+		if tx.w.known == nil {
+			return nil
+		}
+		for lane, h := range tx.w.known.lanes {
+			var is heldLane
+			ok, err := tx.one(`SELECT number, fence, poked FROM lanes WHERE lane = ?`, []any{lane}, &is.number, &is.fence, &is.poked)
+			if err != nil {
+				return err
+			}
+			if !ok || is != h {
+				wrong = append(wrong, fmt.Sprintf("%s: %+v, not %+v", lane, is, h))
+			}
+		}
+		return nil
+	})
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("remembered wrongly: %q", wrong)
+	}
+	return err
+}

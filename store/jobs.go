@@ -142,6 +142,7 @@ func (tx *Tx) poke(p poke) error {
 	if h.fence != 0 {
 		h.poked = p.kind
 		tx.held[p.lane] = h
+		tx.w.known.poked(p.lane, p.kind)
 		_, err := tx.exec(`UPDATE lanes SET poked = ? WHERE lane = ?`, p.kind, p.lane)
 		return err
 	}

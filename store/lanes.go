@@ -270,6 +270,7 @@ func claimed(tx *Tx, query string, until, fence int64, max int) (leased []string
 		err = r.Scan(&lane, &owner)
 		if seen++; owner == fence {
 			leased = append(leased, lane)
+			tx.w.known.owned(lane, fence)
 		}
 		return struct{}{}, err
 	}, query, now, max, now, now, until, now, until, now, fence, now)

@@ -78,8 +78,9 @@ func (postgres) rebind(query string) string { return numbered(query) }
 
 // begin names the isolation that release needs: it must see what was committed while
 // it waited for a lane's row, whatever the server's default is.
-func (postgres) begin() string { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
-func (postgres) alone() bool   { return true }
+func (postgres) begin() string   { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
+func (postgres) alone() bool     { return true }
+func (postgres) locking() string { return " FOR UPDATE" }
 
 func (postgres) patience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, d)

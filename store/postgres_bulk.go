@@ -79,6 +79,13 @@ SELECT participant, message, delivery, created FROM unnest(?::bigint[], ?::text[
 	return err
 }
 
+// count writes to rows of this connection, so that nobody waits for anybody.
+func (postgres) count(tx *Tx, states, ns []int64) error {
+	_, err := tx.exec(`INSERT INTO delivery_counts AS c (connection, state, n) SELECT pg_backend_pid(), state, n FROM unnest(?::bigint[], ?::bigint[]) AS u(state, n)
+ON CONFLICT (connection, state) DO UPDATE SET n = c.n + excluded.n`, states, ns)
+	return err
+}
+
 func (postgres) accept(tx *Tx, list []accepted) ([]string, error) {
 	n := len(list)
 	ids, providers, asks := make([]string, n), make([]string, n), make([]int64, n)

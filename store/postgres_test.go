@@ -22,13 +22,13 @@ import (
 
 func postgres(opts ...pgtest.Option) storetest.Backend {
 	return storetest.Backend{
-		Fresh:  func(t testing.TB) string { return pgtest.Start(t, opts...) },
-		Shared: true,
-		Queued: (*store.Store).Queued,
-
+		Fresh:      func(t testing.TB) string { return pgtest.Start(t, opts...) },
+		Shared:     true,
+		Queued:     (*store.Store).Queued,
 		HandOnly:   (*store.Store).HandOnly,
 		HandedOver: (*store.Store).HandedOver,
 		Stopping:   (*store.Store).Stopping,
+		Holds:      func(ctx context.Context, s *store.Store) error { return s.CountsHold(ctx) },
 	}
 }
 

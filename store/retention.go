@@ -324,13 +324,30 @@ func (p *purge) each(table, remove string, old []about) error {
 }
 
 // deliveries go with the messages that stood in them. One that the provider is not known
-// to have stays: a job of it may be open, or given up and replayed.
+// to have stays: a job of it may be open, or given up and replayed. Their ids begin with the
+// time, so the old ones come first; where a clock was wrong some go later than they could.
 func (p *purge) deliveries() error {
 	cut := p.cut(p.keep.Deliveries)
-	for cut > 0 {
-		ids, err := read(p, scanString, `SELECT id FROM deliveries WHERE created_at < ? AND state >= ? ORDER BY created_at LIMIT ?`, cut, int(Accepted), purgeBatch)
+	type aged struct {
+		id    string
+		at    int64
+		state DeliveryState
+	}
+	for after := ""; cut > 0; {
+		page, err := read(p, func(r *sql.Rows) (a aged, err error) { return a, r.Scan(&a.id, &a.at, &a.state) },
+			`SELECT id, created_at, state FROM deliveries WHERE id > ? ORDER BY id LIMIT ?`, after, purgeBatch)
 		if err != nil {
 			return err
+		}
+		var ids []string
+		old := false
+		for _, a := range page {
+			if after = a.id; a.at >= cut {
+				continue
+			}
+			if old = true; a.state >= Accepted {
+				ids = append(ids, a.id)
+			}
 		}
 		err = byKey(p, "deliveries", ids, func(tx *Tx, places string, keys []any) (int64, error) {
 			for _, table := range []string{"mailed", "blob_uses", "delivery_contents"} {
@@ -338,9 +355,13 @@ func (p *purge) deliveries() error {
 					return 0, err
 				}
 			}
-			return tx.exec(`DELETE FROM deliveries WHERE id IN `+places, keys...)
+			gone, err := all(tx, scanInt, `DELETE FROM deliveries WHERE id IN `+places+` RETURNING state`, keys...)
+			for _, state := range gone {
+				tx.count(DeliveryState(state), -1)
+			}
+			return int64(len(gone)), err
 		})
-		if err != nil || len(ids) < purgeBatch {
+		if err != nil || len(page) < purgeBatch || !old {
 			return err
 		}
 	}

@@ -125,6 +125,7 @@ func (s *Store) openPool(dsn string, n int) (*sql.DB, error) {
 func (sqlite) rebind(query string) string { return query }
 func (sqlite) begin() string              { return "BEGIN IMMEDIATE" }
 func (sqlite) alone() bool                { return false }
+func (sqlite) locking() string            { return "" } // there is one writer
 
 // patience and reading: a context that can end costs a goroutine for each statement, and
 // more for each row's reader. Statements on a file are short, and a disk that hangs is not

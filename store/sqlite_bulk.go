@@ -52,6 +52,15 @@ func (sqlite) deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error {
 	return nil
 }
 
+func (sqlite) count(tx *Tx, states, ns []int64) error {
+	var args []any
+	for i, state := range states {
+		args = append(args, state, ns[i])
+	}
+	_, err := tx.exec(rows(len(states), `INSERT INTO delivery_counts (state, n) VALUES `, 2, ` ON CONFLICT (state) DO UPDATE SET n = n + excluded.n`), args...)
+	return err
+}
+
 func (sqlite) accept(tx *Tx, list []accepted) (rose []string, err error) {
 	for part := range parts(list) {
 		args := make([]any, 0, 3+3*len(part))
@@ -110,12 +119,19 @@ func (sqlite) watch(tx *Tx, ws []Watch, checked bool) error {
 	return nil
 }
 
-// hold locks nothing, there is one writer, and so reads no lane twice.
-func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, error) {
+// hold locks nothing, there is one writer, and so reads no lane that is known.
+func (sqlite) hold(tx *Tx, lanes []string, _ bool) (map[string]heldLane, error) {
+	k, err := tx.known()
+	if err != nil {
+		return nil, err
+	}
+	if len(k.lanes) > maxKnown {
+		clear(k.lanes)
+	}
 	held := make(map[string]heldLane, len(lanes))
 	var fresh []any
 	for _, lane := range lanes {
-		if h, ok := tx.held[lane]; ok && lock {
+		if h, ok := k.lanes[lane]; ok {
 			held[lane] = h
 		} else {
 			fresh = append(fresh, lane)
@@ -133,7 +149,7 @@ func (sqlite) hold(tx *Tx, lanes []string, lock bool) (map[string]heldLane, erro
 				_ = rows.Close()
 				return nil, tx.fail(err)
 			}
-			held[lane] = h
+			held[lane], k.lanes[lane] = h, h
 		}
 		if err := rows.Close(); err != nil {
 			return nil, tx.fail(err)
@@ -190,6 +206,7 @@ func releaseLane(tx *Tx, number int64, lane string) error {
 		return err
 	}
 	due, limit := tx.dueOf(h, lane)
+	tx.w.known.owned(lane, 0)
 	_, err = tx.exec(`UPDATE lanes SET due_at = ?, cap_at = ?, fence = 0, poked = '' WHERE number = ?`, due, limit, number)
 	return err
 }

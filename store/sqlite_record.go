@@ -12,8 +12,8 @@ type known struct {
 	ids []int64 // PostgreSQL: of events that are to be
 
 	// SQLite, whose only writer it is.
-	event, job, lane int64            // the highest ids
-	lanes            map[string]int64 // numbers of open lanes, some of them
+	event, job, lane int64               // the highest ids
+	lanes            map[string]heldLane // open lanes, some of them
 }
 
 // maxKnown bounds how many lanes are remembered.
@@ -25,12 +25,33 @@ func (k *known) forget(lane string) {
 	}
 }
 
+// owned keeps whose a lane is by now, and that nobody poked it since. Whatever writes a
+// lane's fence or poked says so here, or by poked.
+func (k *known) owned(lane string, fence int64) {
+	if k == nil {
+		return
+	}
+	if h, ok := k.lanes[lane]; ok {
+		k.lanes[lane] = heldLane{number: h.number, fence: fence}
+	}
+}
+
+func (k *known) poked(lane, kind string) {
+	if k == nil {
+		return
+	}
+	if h, ok := k.lanes[lane]; ok {
+		h.poked = kind
+		k.lanes[lane] = h
+	}
+}
+
 // known reads what it must remember, if it does not yet.
 func (tx *Tx) known() (*known, error) {
 	if tx.w.known != nil {
 		return tx.w.known, nil
 	}
-	k := &known{lanes: map[string]int64{}}
+	k := &known{lanes: map[string]heldLane{}}
 	_, err := tx.one(`SELECT event, job, COALESCE((SELECT MAX(number) FROM lanes), 0) FROM sequences`, nil, &k.event, &k.job, &k.lane)
 	if err != nil {
 		return nil, err
@@ -90,7 +111,7 @@ func (d sqlite) add(tx *Tx, jobs []laneJob) error {
 	if err != nil {
 		return err
 	}
-	tx.promise(jobs, func(lane string) bool { return k.lanes[lane] == 0 })
+	tx.promise(jobs, func(lane string) bool { return k.lanes[lane].number == 0 })
 	if err := d.openLanes(tx, k, jobs); err != nil {
 		return err
 	}
@@ -100,7 +121,7 @@ func (d sqlite) add(tx *Tx, jobs []laneJob) error {
 		for _, j := range part {
 			k.job++
 			tx.handoff.hand(j, k.job, tx.now)
-			args = append(args, k.lanes[j.Lane], k.job, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
+			args = append(args, k.lanes[j.Lane].number, k.job, j.Kind, j.event, j.Args, j.due, j.cap, tx.now)
 		}
 		if _, err := tx.exec(rows(len(part), `INSERT INTO jobs (lane, id, kind, event_id, args, due_at, cap_at, added_at) VALUES `, 8, ``), args...); err != nil {
 			return err
@@ -126,11 +147,11 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 		args := make([]any, 0, 4*len(part))
 		for _, j := range part {
 			k.lane++
-			k.lanes[j.Lane] = k.lane
 			due, limit, fence := tx.opening(j)
 			if fence == 0 {
 				tx.handoff.drop(j.Lane)
 			}
+			k.lanes[j.Lane] = heldLane{number: k.lane, fence: fence}
 			args = append(args, k.lane, j.Lane, due, limit, fence)
 		}
 		n, err := tx.exec(rows(len(part), `INSERT INTO lanes (number, lane, due_at, cap_at, fence) VALUES `, 5, ` ON CONFLICT (lane) DO NOTHING`), args...)
@@ -141,12 +162,12 @@ func (sqlite) openLanes(tx *Tx, k *known, jobs []laneJob) error {
 			continue
 		}
 		for _, j := range part {
-			var number int64
-			if _, err := tx.one(`SELECT number FROM lanes WHERE lane = ?`, []any{j.Lane}, &number); err != nil {
+			var h heldLane
+			if _, err := tx.one(`SELECT number, fence, poked FROM lanes WHERE lane = ?`, []any{j.Lane}, &h.number, &h.fence, &h.poked); err != nil {
 				return err
 			}
-			if number != k.lanes[j.Lane] {
-				k.lanes[j.Lane] = number
+			if h.number != k.lanes[j.Lane].number {
+				k.lanes[j.Lane] = h
 				tx.handoff.drop(j.Lane)
 			}
 		}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -28,6 +29,12 @@ func sqlite() storetest.Backend {
 	return storetest.Backend{
 		Fresh:  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "house.db") },
 		Queued: (*store.Store).Queued,
+		Holds: func(ctx context.Context, s *store.Store) error {
+			if s.Ping(ctx) != nil {
+				return nil // closed by the test
+			}
+			return errors.Join(s.CountsHold(ctx), s.KnownHolds(ctx))
+		},
 
 		HandOnly:   (*store.Store).HandOnly,
 		HandedOver: (*store.Store).HandedOver,

@@ -87,6 +87,10 @@ type dialect interface {
 	// jobs into others, due at once.
 	deliver(tx *Tx, ds []Delivery, mailed []mailedRow) error
 	note(tx *Tx, notes []Note) error
+	// count adds to how many deliveries there are in which state.
+	count(tx *Tx, states, ns []int64) error
+	// locking is what makes a SELECT keep its rows from others until the end.
+	locking() string
 	// accept raises deliveries that are being sent to accepted, and tells which those were.
 	accept(tx *Tx, list []accepted) ([]string, error)
 	become(tx *Tx, jobs []becameJob) error

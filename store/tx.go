@@ -30,6 +30,7 @@ type Tx struct {
 	finished []jobKey
 	poked    []poke
 	released []string
+	counts   map[DeliveryState]int // how many deliveries more there are in which state
 }
 
 // heldLane is what a transaction knows of a lane.
@@ -177,6 +178,9 @@ func (tx *Tx) flush(rest []*op) error {
 	if err := tx.settle(); err != nil {
 		return err
 	}
+	if err := tx.writeCounts(); err != nil {
+		return err
+	}
 	if err := tx.lockLanes(rest); err != nil {
 		return err
 	}
@@ -200,6 +204,20 @@ func (tx *Tx) flush(rest []*op) error {
 		return d.release(tx, tx.released)
 	}
 	return nil
+}
+
+// writeCounts writes how many deliveries there are in which state now.
+func (tx *Tx) writeCounts() error {
+	var states, ns []int64
+	for state := Queued; state <= Failed; state++ {
+		if n := tx.counts[state]; n != 0 {
+			states, ns = append(states, int64(state)), append(ns, int64(n))
+		}
+	}
+	if len(states) == 0 {
+		return nil
+	}
+	return tx.w.s.dialect.count(tx, states, ns)
 }
 
 // exec writes and tells how many rows it touched.

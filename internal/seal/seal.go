@@ -110,13 +110,16 @@ func (k *Keys) OpenText(purpose, word string) (string, bool) {
 	return word[:i], true
 }
 
-// NewID makes an identifier of 26 characters: time first, so that neighbours in time
-// are neighbours in an index, then 80 random bits.
+// sorted is an encoding whose words are in the order of their bytes (RFC 4648 section 7).
+var sorted = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+
+// NewID makes an identifier of 26 characters: time first, so that identifiers are in the
+// order of their times, to the millisecond, then 80 random bits.
 func NewID(now time.Time) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
 	_, _ = rand.Read(b[6:]) // never fails, see crypto/rand
-	return encoding.EncodeToString(b[:])
+	return sorted.EncodeToString(b[:])
 }
 
 // NewNumber makes a random identifier of 62 bits, never 0.

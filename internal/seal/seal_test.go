@@ -188,6 +188,15 @@ func TestNewID(t *testing.T) {
 	if c := NewID(now.Add(24 * time.Hour)); c[:9] == a[:9] {
 		t.Errorf("%q a day after %q", c, a)
 	}
+	last := NewID(now)
+	for i := range 3000 { // every power of 32 is passed
+		now = now.Add(time.Duration(1+i*i) * time.Millisecond)
+		next := NewID(now)
+		if next <= last {
+			t.Fatalf("%q after %q", next, last)
+		}
+		last = next
+	}
 }
 
 func TestNewNumber(t *testing.T) {

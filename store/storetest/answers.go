@@ -74,7 +74,7 @@ func testLookTogether(t *testing.T, b Backend) {
 	for i := range n {
 		id := postern.ParticipantID(i + 1)
 		ensure(t, s, postern.UserID(fmt.Sprint("u", i)), id)
-		addDelivery(t, s, store.Delivery{ID: postern.DeliveryID(fmt.Sprint("d", i)), Participant: id, MessageID: fmt.Sprint("m", i), NewestAt: 1, State: store.Accepted, Content: []byte(fmt.Sprint("c", i))})
+		addDelivery(t, s, store.Delivery{ID: postern.DeliveryID(fmt.Sprint("d", i)), Participant: id, MessageID: fmt.Sprintf("d%d@x", i), NewestAt: 1, State: store.Accepted, Content: []byte(fmt.Sprint("c", i))})
 	}
 	var all sync.WaitGroup
 	for i := range n + 5 { // some are nobody's
@@ -134,7 +134,7 @@ func testMarks(t *testing.T, b Backend) {
 	expect(false, false, 0, "")
 	for i, newest := range []int64{20, 10, 30} {
 		id := postern.DeliveryID(fmt.Sprintf("d%d", i))
-		addDelivery(t, s, store.Delivery{ID: id, Participant: 5, MessageID: string(id), NewestAt: newest, Content: []byte("{}")}, store.Mailed{Message: postern.MessageID(id), CreatedAt: newest - 5})
+		addDelivery(t, s, store.Delivery{ID: id, Participant: 5, MessageID: string(id) + "@x", NewestAt: newest, Content: []byte("{}")}, store.Mailed{Message: postern.MessageID(id), CreatedAt: newest - 5})
 	}
 	expect(false, false, 5, "d1 d0 d2 ")
 	do(t, s, func(tx *store.Tx) error { return tx.Marked(5, false, 20) })
@@ -185,7 +185,7 @@ func testPostsTogether(t *testing.T, b Backend) {
 	do(t, s, func(tx *store.Tx) error {
 		for i := range n {
 			id := fmt.Sprint(i)
-			if err := tx.AddDelivery(store.Delivery{ID: postern.DeliveryID("d" + id), Participant: postern.ParticipantID(i + 1), MessageID: "m" + id, State: store.Accepted, Content: []byte("{}")}, nil); err != nil {
+			if err := tx.AddDelivery(store.Delivery{ID: postern.DeliveryID("d" + id), Participant: postern.ParticipantID(i + 1), MessageID: "d" + id + "@x", State: store.Accepted, Content: []byte("{}")}, nil); err != nil {
 				return err
 			}
 		}

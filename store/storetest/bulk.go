@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
 )
@@ -166,7 +168,7 @@ func newcomer(s *store.Store, c store.NewConversation, user postern.UserID, id p
 			return err
 		}
 		d := postern.DeliveryID(fmt.Sprint("to-", id))
-		return tx.AddDelivery(store.Delivery{ID: d, MessageID: string(d) + "@x", Participant: p.ID, Content: []byte(p.Subject)}, []store.Mailed{{Message: "m", CreatedAt: 1}})
+		return tx.AddDelivery(store.Delivery{ID: d, MessageID: string(d) + "@x", Participant: p.ID, State: store.Sending, Content: []byte(p.Subject)}, []store.Mailed{{Message: "m", CreatedAt: 1}})
 	})
 	return p, err
 }
@@ -265,9 +267,21 @@ func testNewcomersShared(t *testing.T, b Backend) {
 			if _, err := newcomer(stores[user%2], c, postern.UserID(fmt.Sprint("u", user)), postern.ParticipantID(uint64(i+1)), &runs); err != nil {
 				t.Error(err)
 			}
+			// The answer and an event, by two replicas.
+			d := postern.DeliveryID(fmt.Sprint("to-", i+1))
+			wg.Go(func() {
+				do(t, stores[user%2], func(tx *store.Tx) error { return tx.Accept(d, "p", time.Time{}, job("late", "x")) })
+			})
+			wg.Go(func() {
+				do(t, stores[1-user%2], func(tx *store.Tx) error { _, err := tx.Advance(d, store.Delivered, tx.Now(), ""); return err })
+			})
 		})
 	}
 	wg.Wait()
+	holds(t, b, stores[0])
+	if diff := cmp.Diff(map[string]int64{"delivered": channels * users}, must(stores[1].DeliveryCounts(ctxOf(t)))(t)); diff != "" {
+		t.Error(diff)
+	}
 	for ch := range channels {
 		var conv postern.ConversationID
 		for user := range users {

@@ -102,6 +102,7 @@ func Crash(t *testing.T, b Backend, rounds int) {
 	work(t, s, 4, slog.New(slog.DiscardHandler), handleOnce)
 	settle(t, s)
 	checkCrash(t, s, acked)
+	holds(t, b, s)
 	if len(acked) < rounds*150 {
 		t.Errorf("only %d events were acknowledged", len(acked))
 	}

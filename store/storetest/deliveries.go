@@ -23,20 +23,20 @@ func testDeliveries(t *testing.T, b Backend) {
 	s, clock := open(t, b)
 	ctx := ctxOf(t)
 	const who = postern.ParticipantID(1<<63 | 9)
-	for i, d := range []store.Delivery{{ID: "d1", NewestAt: 10}, {ID: "d2", NewestAt: 30}, {ID: "d3", NewestAt: 20}} {
-		d.Participant, d.MessageID, d.Recipient, d.Content = who, fmt.Sprint("m", i, "@x"), "bob@example.com", []byte("{}")
+	for _, d := range []store.Delivery{{ID: "d1", NewestAt: 10}, {ID: "d2", NewestAt: 30}, {ID: "d3", NewestAt: 20}} {
+		d.Participant, d.MessageID, d.Recipient, d.Content = who, string(d.ID)+"@x", "bob@example.com", []byte("{}")
 		addDelivery(t, s, d)
 	}
 	get := func() store.Delivery {
 		t.Helper()
 		d, found, err := s.Delivery(ctx, "d1")
-		same, found2, err2 := s.DeliveryByMessageID(ctx, "m0@x")
+		same, found2, err2 := s.DeliveryByMessageID(ctx, "d1@x")
 		if err != nil || err2 != nil || !found || !found2 || !cmp.Equal(d, same) {
 			t.Fatal(d, found, err, same, found2, err2)
 		}
 		return d
 	}
-	want := store.Delivery{ID: "d1", Participant: who, MessageID: "m0@x", Recipient: "bob@example.com", Content: []byte("{}"), NewestAt: 10, CreatedAt: clock.Now()}
+	want := store.Delivery{ID: "d1", Participant: who, MessageID: "d1@x", Recipient: "bob@example.com", Content: []byte("{}"), NewestAt: 10, CreatedAt: clock.Now()}
 	expect := func() {
 		t.Helper()
 		if diff := cmp.Diff(want, get()); diff != "" {
@@ -80,7 +80,7 @@ func testDeliveries(t *testing.T, b Backend) {
 	expect()
 	do(t, s, func(tx *store.Tx) error {
 		one, found1, err1 := tx.Delivery("d1")
-		two, found2, err2 := tx.DeliveryByMessageID("m0@x")
+		two, found2, err2 := tx.DeliveryByMessageID("d1@x")
 		if !cmp.Equal(one, want) || !cmp.Equal(two, want) || !found1 || !found2 {
 			t.Errorf("within a transaction: %+v, %+v", one, two)
 		}
@@ -125,7 +125,7 @@ func testDeliveryOrder(t *testing.T, b Backend) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		id := postern.DeliveryID(fmt.Sprint("d", n))
-		addDelivery(t, s, store.Delivery{ID: id, MessageID: string(id), Content: []byte{}})
+		addDelivery(t, s, store.Delivery{ID: id, MessageID: string(id) + "@x", Content: []byte{}})
 		states := rapid.SliceOfN(rapid.SampledFrom([]store.DeliveryState{store.Sending, store.Unsure, store.Accepted, store.Delivered, store.Opened, store.Failed}), 1, 8).Draw(rt, "events")
 		high, first := store.Queued, map[store.DeliveryState]time.Time{}
 		for i, to := range states {
@@ -155,11 +155,17 @@ func testDeliveryCounts(t *testing.T, b Backend) {
 	for i := range 24 {
 		wg.Go(func() {
 			id := postern.DeliveryID(fmt.Sprint("d", i))
-			addDelivery(t, s, store.Delivery{ID: id, MessageID: string(id), Content: []byte{}})
+			addDelivery(t, s, store.Delivery{ID: id, MessageID: string(id) + "@x", Content: []byte{}})
 			do(t, s, func(tx *store.Tx) error { return tx.Attempt(id) })
 			if i%2 == 0 {
 				do(t, s, func(tx *store.Tx) error { _, err := tx.Advance(id, store.Delivered, tx.Now(), ""); return err })
 				do(t, s, func(tx *store.Tx) error { _, err := tx.Advance(id, store.Accepted, tx.Now(), ""); return err })
+			}
+			if i%4 == 1 {
+				do(t, s, func(tx *store.Tx) error { return errors.Join(tx.Unsent(id), tx.Attempt("none"), tx.Unsent("none")) })
+				do(t, s, func(tx *store.Tx) error {
+					return errors.Join(tx.Attempt(id), tx.Accept(id, "p", time.Time{}, job("late", "x")), tx.Accept("none", "p", time.Time{}, job("late", "x")))
+				})
 			}
 			if i%3 == 0 {
 				// A transaction that fails counts for nothing.
@@ -176,7 +182,7 @@ func testDeliveryCounts(t *testing.T, b Backend) {
 		})
 	}
 	wg.Wait()
-	want := map[string]int64{"sending": 12, "delivered": 12}
+	want := map[string]int64{"sending": 6, "accepted": 6, "delivered": 12}
 	for range 2 {
 		if diff := cmp.Diff(want, must(s.DeliveryCounts(ctxOf(t)))(t)); diff != "" {
 			t.Error(diff)
@@ -184,7 +190,8 @@ func testDeliveryCounts(t *testing.T, b Backend) {
 		ok(t, s.Close())
 		s = openAt(t, cfg)
 	}
-	addDelivery(t, s, store.Delivery{ID: "more", MessageID: "more", Content: []byte{}})
+	addDelivery(t, s, store.Delivery{ID: "more", MessageID: "more@x", Content: []byte{}})
+	holds(t, b, s)
 	want["queued"] = 1
 	if diff := cmp.Diff(want, must(s.DeliveryCounts(ctxOf(t)))(t)); diff != "" {
 		t.Error(diff)

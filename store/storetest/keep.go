@@ -24,6 +24,7 @@ func RunKeep(t *testing.T, b Backend) {
 		{"PurgeNothing", testPurgeNothing},
 		{"PurgeModel", testPurgeModel},
 		{"PurgeMany", testPurgeMany},
+		{"PurgeClockWasWrong", testPurgeClockWasWrong},
 		{"PurgeStops", testPurgeStops},
 		{"PurgeBeside", testPurgeBeside},
 		{"PurgedKeyIsNew", testPurgedKey},
@@ -96,7 +97,7 @@ func testPurgeAges(t *testing.T, b Backend) {
 	finish(t, s, claimOne(t, s, "post"))
 	doomed := record(t, s, "doomed", job("doom", "x"))
 	bury(t, s, claimOne(t, s, "doom"))
-	addDelivery(t, s, store.Delivery{ID: "d", Participant: p.ID, MessageID: "m@x", Recipient: "r", Content: []byte("{}"), NewestAt: 1}, store.Mailed{Message: "1"})
+	addDelivery(t, s, store.Delivery{ID: "d", Participant: p.ID, MessageID: "d@x", Recipient: "r", Content: []byte("{}"), NewestAt: 1}, store.Mailed{Message: "1"})
 	do(t, s, func(tx *store.Tx) error {
 		if err := tx.Hold(store.Held{Event: mail, Reason: "r", State: store.HeldRefused}); err != nil {
 			return err
@@ -186,6 +187,35 @@ func testPurgeNothing(t *testing.T, b Backend) {
 }
 
 // More than one batch of everything.
+// Deliveries whose ids say a later time than they are of go late, and never too early.
+func testPurgeClockWasWrong(t *testing.T, b Backend) {
+	s, clock := open(t, b)
+	add := func(prefix string, n int) {
+		do(t, s, func(tx *store.Tx) error {
+			for i := range n {
+				id := postern.DeliveryID(fmt.Sprintf("%s%04d", prefix, i))
+				d := store.Delivery{ID: id, MessageID: string(id) + "@x", State: store.Accepted, Content: []byte{}}
+				if err := tx.AddDelivery(d, []store.Mailed{{Message: postern.MessageID(id)}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	add("late", 3)
+	clock.Move(20 * day)
+	add("early", 600)
+	for _, step := range []struct {
+		after time.Duration
+		gone  int64
+	}{{9 * day, 0}, {7 * day, 0}, {20 * day, 603}, {0, 0}} {
+		clock.Move(step.after)
+		if got := purge(t, s, month())["deliveries"]; got != step.gone {
+			t.Errorf("%d gone, want %d", got, step.gone)
+		}
+	}
+}
+
 func testPurgeMany(t *testing.T, b Backend) {
 	s, clock := open(t, b)
 	const n = 1203
@@ -205,7 +235,7 @@ func testPurgeMany(t *testing.T, b Backend) {
 				return err
 			}
 			id := postern.DeliveryID(fmt.Sprint("d", i))
-			d := store.Delivery{ID: id, Participant: p.ID, MessageID: fmt.Sprint(i), Recipient: "r", Content: []byte("{}")}
+			d := store.Delivery{ID: id, Participant: p.ID, MessageID: string(id) + "@x", Recipient: "r", Content: []byte("{}")}
 			if err := tx.AddDelivery(d, []store.Mailed{{Message: postern.MessageID(fmt.Sprint(i))}}); err != nil {
 				return err
 			}
@@ -410,7 +440,7 @@ func testUsedBlobs(t *testing.T, b Backend) {
 	p := ensure(t, s, "bob", 5)
 	_, _, err := s.Record(ctx, store.Arrival{Source: "mail", Body: []byte("{}"), Ref: "of-event"})
 	ok(t, err)
-	addDelivery(t, s, store.Delivery{ID: "d", Participant: p.ID, MessageID: "m", Recipient: "r", Content: []byte("{}")})
+	addDelivery(t, s, store.Delivery{ID: "d", Participant: p.ID, MessageID: "d@x", Recipient: "r", Content: []byte("{}")})
 	do(t, s, func(tx *store.Tx) error { return tx.UseBlobs("d", "of-delivery", "of-delivery") })
 	refs := []string{"of-event", "of-delivery"}
 	for i := range 250 {

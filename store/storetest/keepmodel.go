@@ -111,7 +111,7 @@ type done struct {
 
 func (m *purgeModel) deliver(id string, state store.DeliveryState) {
 	do(m.t, m.s, func(tx *store.Tx) error {
-		d := store.Delivery{ID: postern.DeliveryID(id), Participant: 1, MessageID: id, Recipient: "r", Content: []byte("{}"), State: state}
+		d := store.Delivery{ID: postern.DeliveryID(id), Participant: 1, MessageID: id + "@x", Recipient: "r", Content: []byte("{}"), State: state}
 		return tx.AddDelivery(d, []store.Mailed{{Message: postern.MessageID(id)}})
 	})
 	m.mails[id] = done{at: m.clock.Now(), over: state >= store.Accepted}

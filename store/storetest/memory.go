@@ -214,9 +214,9 @@ func testMailed(t *testing.T, b Backend) {
 		t.Helper()
 		return must(s.Recipient(ctx, "sendbird", "room", user, ids))(t).Mailed
 	}
-	d := store.Delivery{ID: "d1", Participant: 1, MessageID: "m1", Content: []byte{}}
+	d := store.Delivery{ID: "d1", Participant: 1, MessageID: "d1@x", Content: []byte{}}
 	addDelivery(t, s, d, store.Mailed{Message: "a"}, store.Mailed{Message: "b"})
-	again := store.Delivery{ID: "d2", Participant: 1, MessageID: "m2", Content: []byte{}}
+	again := store.Delivery{ID: "d2", Participant: 1, MessageID: "d2@x", Content: []byte{}}
 	err := s.Do(ctx, func(tx *store.Tx) error {
 		return tx.AddDelivery(again, []store.Mailed{{Message: "c"}, {Message: "b"}})
 	})
@@ -226,11 +226,19 @@ func testMailed(t *testing.T, b Backend) {
 	if _, found, _ := s.Delivery(ctx, "d2"); found {
 		t.Error("half of it was written")
 	}
-	err = s.Do(ctx, func(tx *store.Tx) error {
-		return tx.AddDelivery(store.Delivery{ID: "d3", Participant: 2, MessageID: "m1", Content: []byte{}}, nil)
-	})
-	if err == nil {
-		t.Error("a Message-ID was used twice")
+	// A delivery is found by its Message-ID, which so belongs to it alone.
+	for id, message := range map[postern.DeliveryID]string{"d3": "d1@x", "d4": "d4", "d5": "", "d6": "d61@x", "d7@x": "d7@x", "": "x"} {
+		err = s.Do(ctx, func(tx *store.Tx) error {
+			return tx.AddDelivery(store.Delivery{ID: id, Participant: 2, MessageID: message, Content: []byte{}}, nil)
+		})
+		if postern.KindOf(err) != postern.Invalid {
+			t.Errorf("%q of %q: %v", message, id, err)
+		}
+	}
+	for _, message := range []string{"d1@y", "d1", "@x", "", "D1@x"} {
+		if d, found, err := s.DeliveryByMessageID(ctx, message); found || err != nil {
+			t.Errorf("%q finds %+v, %v", message, d, err)
+		}
 	}
 	again.Participant = 2
 	addDelivery(t, s, again, store.Mailed{Message: "b"})

@@ -128,7 +128,7 @@ func testAsks(t *testing.T, b Backend) {
 	ctx := ctxOf(t)
 	for i := range 4 {
 		id := postern.DeliveryID(fmt.Sprint("d", i))
-		addDelivery(t, s, store.Delivery{ID: id, Participant: 9, MessageID: fmt.Sprint("m", i), Recipient: "bob@example.com", Content: []byte("{}"), NewestAt: int64(i)})
+		addDelivery(t, s, store.Delivery{ID: id, Participant: 9, MessageID: string(id) + "@x", Recipient: "bob@example.com", Content: []byte("{}"), NewestAt: int64(i)})
 		do(t, s, func(tx *store.Tx) error {
 			return tx.Accept(id, "p", clock.Now().Add(time.Duration(4-i)*time.Minute), job("late", "x"))
 		})
@@ -197,7 +197,7 @@ func testHeardAndMailed(t *testing.T, b Backend) {
 		t.Error(first, err)
 	}
 	do(t, s, func(tx *store.Tx) error {
-		return tx.AddDelivery(store.Delivery{ID: "d", Participant: 9, MessageID: "m", Recipient: "x@example.com", Content: []byte("{}"), NewestAt: 30},
+		return tx.AddDelivery(store.Delivery{ID: "d", Participant: 9, MessageID: "d@x", Recipient: "x@example.com", Content: []byte("{}"), NewestAt: 30},
 			[]store.Mailed{{Message: "y", CreatedAt: 30}, {Message: "x", CreatedAt: 20}})
 	})
 	if in, err := s.MailedIn(ctx, "d"); err != nil || !slices.Equal(in, []store.Mailed{{Message: "x", CreatedAt: 20}, {Message: "y", CreatedAt: 30}}) {

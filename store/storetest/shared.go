@@ -187,7 +187,7 @@ func Survives(t *testing.T, s *store.Store, disturb func()) {
 		return func(tx *store.Tx) error {
 			for _, j := range l.Jobs {
 				// Twice would break the Message-ID's uniqueness.
-				if err := tx.AddDelivery(store.Delivery{ID: postern.DeliveryID(j.Kind), MessageID: j.Kind, Content: []byte{}}, nil); err != nil {
+				if err := tx.AddDelivery(store.Delivery{ID: postern.DeliveryID(j.Kind), MessageID: j.Kind + "@x", Content: []byte{}}, nil); err != nil {
 					return err
 				}
 			}

@@ -26,6 +26,8 @@ type Backend struct {
 	// HandedOver waits until none that were handed on is worked, Stopping until stop is
 	// under way.
 	HandedOver, Stopping func(*store.Store)
+	// Holds tells what is wrong in a store that a test leaves behind.
+	Holds func(context.Context, *store.Store) error
 	// Closing, if any, is called with a store before it is closed.
 	Closing func(*store.Store)
 }
@@ -143,10 +145,20 @@ func open(t testing.TB, b Backend) (*store.Store, *Clock) {
 	t.Helper()
 	clock := NewClock()
 	s := openAt(t, store.Config{Database: b.Fresh(t), Now: clock.Now, Lease: lease})
+	t.Cleanup(func() { holds(t, b, s) })
 	if b.Closing != nil {
 		t.Cleanup(func() { b.Closing(s) })
 	}
 	return s, clock
+}
+
+func holds(t testing.TB, b Backend, s *store.Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := b.Holds(ctx, s); err != nil {
+		t.Error(err)
+	}
 }
 
 func openAt(t testing.TB, cfg store.Config) *store.Store {

@@ -25,7 +25,7 @@ func testNeighbours(t *testing.T, b Backend) {
 	finish(t, s, &lost)
 	put := func(name string) func(*store.Tx) error {
 		return func(tx *store.Tx) error {
-			return tx.AddDelivery(store.Delivery{ID: postern.DeliveryID(name), MessageID: name, Content: []byte{}}, nil)
+			return tx.AddDelivery(store.Delivery{ID: postern.DeliveryID(name), MessageID: name + "@x", Content: []byte{}}, nil)
 		}
 	}
 	then := func(err error, fns ...func(*store.Tx) error) func(*store.Tx) error {

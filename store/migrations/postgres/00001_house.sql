@@ -91,10 +91,10 @@ CREATE TABLE participants (
 );
 
 CREATE TABLE deliveries (
-  id             TEXT PRIMARY KEY,
+  id             TEXT PRIMARY KEY,  -- begins with the time
   participant_id BIGINT NOT NULL,
   state          BIGINT NOT NULL,
-  message_id     TEXT NOT NULL,      -- minted and stored before the call
+  message_id     TEXT NOT NULL,      -- id, "@" and a domain; stored before the call
   provider_id    TEXT NOT NULL DEFAULT '',
   recipient      TEXT NOT NULL,
   newest_at      BIGINT NOT NULL,   -- creation of the newest chat message it carries
@@ -114,32 +114,17 @@ CREATE TABLE delivery_contents (
   delivery_id TEXT PRIMARY KEY,
   content     BYTEA NOT NULL
 );
-CREATE UNIQUE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_participant ON deliveries (participant_id, newest_at);
 
--- How many deliveries are in which state: the sums over all connections. The trigger keeps
--- them right whatever is written. Each connection has rows of its own, so that nobody waits
--- for anybody; those of connections that are gone are put together under 0.
+-- How many deliveries are in which state: the sums over all connections. Whoever writes a
+-- state counts it in the same transaction, each connection in rows of its own, so that nobody
+-- waits for anybody; those of connections that are gone are put together under 0.
 CREATE TABLE delivery_counts (
   connection BIGINT NOT NULL,
   state      BIGINT NOT NULL,
   n          BIGINT NOT NULL,
   PRIMARY KEY (connection, state)
 );
--- +goose StatementBegin
-CREATE FUNCTION count_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    INSERT INTO delivery_counts AS c VALUES (pg_backend_pid(), OLD.state, -1) ON CONFLICT (connection, state) DO UPDATE SET n = c.n - 1;
-  END IF;
-  IF TG_OP <> 'DELETE' THEN
-    INSERT INTO delivery_counts AS c VALUES (pg_backend_pid(), NEW.state, 1) ON CONFLICT (connection, state) DO UPDATE SET n = c.n + 1;
-  END IF;
-  RETURN NULL;
-END $$;
--- +goose StatementEnd
-CREATE TRIGGER deliveries_counted AFTER INSERT OR DELETE ON deliveries FOR EACH ROW EXECUTE FUNCTION count_deliveries();
-CREATE TRIGGER deliveries_moved AFTER UPDATE OF state ON deliveries FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION count_deliveries();
 
 -- Which chat message went to whom in which mail: once, ever.
 CREATE TABLE mailed (
@@ -267,7 +252,6 @@ CREATE INDEX blob_uses_delivery ON blob_uses (delivery_id);
 -- What retention and the search for orphaned blobs look for.
 CREATE INDEX events_mail ON events (id) WHERE content IS NOT NULL OR content_ref <> '';
 CREATE INDEX events_ref ON events (content_ref) WHERE content_ref <> '';
-CREATE INDEX deliveries_created ON deliveries (created_at);
 CREATE INDEX posts_created ON posts (created_at);
 
 -- Rates that replicas keep together. Without a log: after a crash of the server the
@@ -281,5 +265,5 @@ CREATE UNLOGGED TABLE limits (
 DROP TABLE rounds; DROP TABLE watches;
 DROP TABLE limits; DROP TABLE blob_uses; DROP TABLE house;
 DROP TABLE notes; DROP TABLE held; DROP TABLE posts; DROP TABLE reads; DROP TABLE revisions; DROP TABLE mailed;
-DROP TABLE delivery_contents; DROP TABLE deliveries; DROP TABLE delivery_counts; DROP FUNCTION count_deliveries; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
+DROP TABLE delivery_contents; DROP TABLE deliveries; DROP TABLE delivery_counts; DROP TABLE participants; DROP TABLE conversations; DROP TABLE people;
 DROP TABLE dead_jobs; DROP TABLE jobs; DROP TABLE lanes; DROP TABLE events;

@@ -99,10 +99,10 @@ CREATE TABLE participants (
 );
 
 CREATE TABLE deliveries (
-  id             TEXT PRIMARY KEY,
+  id             TEXT PRIMARY KEY,  -- begins with the time
   participant_id INTEGER NOT NULL,
   state          INTEGER NOT NULL,
-  message_id     TEXT NOT NULL,      -- minted and stored before the call
+  message_id     TEXT NOT NULL,      -- id, "@" and a domain; stored before the call
   provider_id    TEXT NOT NULL DEFAULT '',
   recipient      TEXT NOT NULL,
   newest_at      INTEGER NOT NULL,   -- creation of the newest chat message it carries
@@ -122,30 +122,14 @@ CREATE TABLE delivery_contents (
   delivery_id TEXT PRIMARY KEY,
   content     BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_participant ON deliveries (participant_id, newest_at);
 
--- How many deliveries are in which state. The triggers keep it right whatever is written.
+-- How many deliveries are in which state: whoever writes a state counts it in the same
+-- transaction.
 CREATE TABLE delivery_counts (
   state INTEGER PRIMARY KEY,
   n     INTEGER NOT NULL
 );
--- +goose StatementBegin
-CREATE TRIGGER deliveries_added AFTER INSERT ON deliveries BEGIN
-  INSERT INTO delivery_counts (state, n) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
-END;
--- +goose StatementEnd
--- +goose StatementBegin
-CREATE TRIGGER deliveries_moved AFTER UPDATE OF state ON deliveries WHEN OLD.state <> NEW.state BEGIN
-  UPDATE delivery_counts SET n = n - 1 WHERE state = OLD.state;
-  INSERT INTO delivery_counts (state, n) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
-END;
--- +goose StatementEnd
--- +goose StatementBegin
-CREATE TRIGGER deliveries_removed AFTER DELETE ON deliveries BEGIN
-  UPDATE delivery_counts SET n = n - 1 WHERE state = OLD.state;
-END;
--- +goose StatementEnd
 
 -- Which chat message went to whom in which mail: once, ever.
 CREATE TABLE mailed (
@@ -267,7 +251,6 @@ CREATE INDEX blob_uses_delivery ON blob_uses (delivery_id);
 -- What retention and the search for orphaned blobs look for.
 CREATE INDEX events_mail ON events (id) WHERE content IS NOT NULL OR content_ref <> '';
 CREATE INDEX events_ref ON events (content_ref) WHERE content_ref <> '';
-CREATE INDEX deliveries_created ON deliveries (created_at);
 CREATE INDEX posts_created ON posts (created_at);
 
 -- +goose Down
