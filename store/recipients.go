@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -114,6 +115,9 @@ func (s *Store) answerAll(ctx context.Context, queue <-chan *ask) {
 	for ctx.Err() == nil {
 		select {
 		case first := <-queue:
+			// Whoever else can run now may be about to ask: lanes begin many at once. Without
+			// this each ask wakes a reader for itself, and costs twice as much.
+			runtime.Gosched()
 			s.answer(ctx, gatherAsks(first, queue))
 		case <-ctx.Done():
 		}
