@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postern-chat/postern"
@@ -73,6 +74,7 @@ type Client struct {
 	base string // without a slash at its end
 	// boundary of the forms we send: random, and never told to who could write it into a mail.
 	formBoundary string
+	copies       sync.Pool // of *[copySize]byte
 }
 
 // New makes a Client. It makes no call.
