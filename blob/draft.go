@@ -50,6 +50,13 @@ func Scratch(dir string) error {
 	return nil
 }
 
+// Expect says about how many bytes will come, before the first; less than 0 = unknown.
+func (t *Draft) Expect(n int64) {
+	if t.n == 0 && n > 0 {
+		t.buf.Grow(int(min(n, int64(t.limit))))
+	}
+}
+
 // Write implements io.Writer.
 func (t *Draft) Write(p []byte) (int, error) {
 	if t.f == nil && t.buf.Len()+len(p) > t.limit {

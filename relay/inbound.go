@@ -270,7 +270,13 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, m.last...) {
-		var c content
+		var c struct { // what is compared, of content
+			From    string `json:"from"`
+			Address string `json:"address"`
+			Subject string `json:"subject"`
+			Text    string `json:"text"`
+			HTML    string `json:"html"`
+		}
 		if seen[d.ID] || json.Unmarshal(d.Content, &c) != nil {
 			continue
 		}

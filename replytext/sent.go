@@ -46,17 +46,16 @@ func newEvidence(sent []Sent) *evidence {
 
 func newSentWords(text string) sentWords {
 	w := sentWords{shingles: make(map[uint64]struct{}, len(text)/8), lines: map[string]struct{}{}}
-	var ring []uint64
-	for _, l := range strings.Split(text, "\n") {
+	var last lastWords
+	for l := range strings.SplitSeq(text, "\n") {
 		f := fold(l)
 		if k := bare(f); k != "" {
 			w.lines[k] = struct{}{}
 		}
 		eachWord(f, func(h uint64) {
 			w.words++
-			ring = append(ring, h)
-			if len(ring) >= shingle {
-				w.shingles[mix(ring[len(ring)-shingle:])] = struct{}{}
+			if m, ok := last.add(h); ok {
+				w.shingles[m] = struct{}{}
 			}
 		})
 	}
@@ -89,13 +88,25 @@ func eachWord(f string, do func(uint64)) {
 	}
 }
 
-func mix(ring []uint64) uint64 {
-	h := uint64(len(ring))
-	for _, w := range ring {
-		h = (h ^ w) * 0x9E3779B97F4A7C15
-		h ^= h >> 29
+// lastWords are the hashes of the last few words of a text.
+type lastWords struct {
+	hash [shingle]uint64
+	n    int // words so far
+}
+
+// add takes a word; with enough of them it gives their hash together.
+func (r *lastWords) add(h uint64) (together uint64, enough bool) {
+	copy(r.hash[:], r.hash[1:])
+	r.hash[shingle-1] = h
+	if r.n++; r.n < shingle {
+		return 0, false
 	}
-	return h
+	together = shingle
+	for _, w := range r.hash {
+		together = (together ^ w) * 0x9E3779B97F4A7C15
+		together ^= together >> 29
+	}
+	return together, true
 }
 
 // isOurs tells whether an address is one that we sent from.
@@ -213,24 +224,26 @@ func (s *sentWords) cover(d *doc) {
 	if s.words == 0 {
 		return
 	}
-	var ring []uint64
-	var where []int
+	var last lastWords
+	var where [shingle]int // the lines of the last words
 	hit := make([]int, len(d.lines))
 	covered := -1 // index of the last word that is covered
 	for i := range d.lines {
 		d.lines[i].words = 0
 		eachWord(d.lines[i].fold, func(h uint64) {
 			d.lines[i].words++
-			ring, where = append(ring, h), append(where, i)
-			n := len(ring)
-			if n < shingle {
+			copy(where[:], where[1:])
+			where[shingle-1] = i
+			m, enough := last.add(h)
+			if !enough {
 				return
 			}
-			if _, ok := s.shingles[mix(ring[n-shingle:])]; !ok {
+			if _, ok := s.shingles[m]; !ok {
 				return
 			}
+			n := last.n
 			for k := max(covered+1, n-shingle); k < n; k++ {
-				hit[where[k]]++
+				hit[where[k-n+shingle]]++
 			}
 			covered = n - 1
 		})
@@ -255,12 +268,11 @@ func (e *evidence) which(quoted string) int {
 	}
 	best, at := 0, -1
 	for i, s := range e.sent {
-		var ring []uint64
+		var last lastWords
 		n := 0
 		eachWord(fold(quoted), func(h uint64) {
-			ring = append(ring, h)
-			if len(ring) >= shingle {
-				if _, ok := s.shingles[mix(ring[len(ring)-shingle:])]; ok {
+			if m, enough := last.add(h); enough {
+				if _, ok := s.shingles[m]; ok {
 					n++
 				}
 			}

@@ -138,6 +138,7 @@ func (h *Hooks) inbound(w http.ResponseWriter, r *http.Request, source string, h
 	r.Body = http.MaxBytesReader(w, r.Body, maxInboundBody)
 	draft := h.cfg.Blobs.NewDraft(inMemory)
 	defer draft.Discard()
+	draft.Expect(r.ContentLength)
 	read := hook.InboundForm
 	if raw {
 		read = hook.InboundMIME

@@ -154,6 +154,9 @@ func (w *world) send(g *gateway, mails [][]byte, people []envelope, enough func(
 	if err := enough(); err != nil {
 		return sample{}, err
 	}
+	if err := quiet(g); err != nil { // with the marks that follow the posts
+		return sample{}, err
+	}
 	s, err := w.stats()
 	n := len(people)
 	out := sample{rate: float64(n) / s.Last.Sub(begun).Seconds(), cpu: (g.cpu() - used) / time.Duration(n)}
@@ -161,19 +164,21 @@ func (w *world) send(g *gateway, mails [][]byte, people []envelope, enough func(
 	return out, err
 }
 
+// quiet waits until there is nothing left to do.
+func quiet(g *gateway) error {
+	for range 1200 {
+		if strings.Contains(g.metrics("postern_jobs"), "postern_jobs 0") {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return errors.New("the mails are not worked within a minute")
+}
+
 // single leaves those mails that become exactly one post. What becomes more says
 // nothing about speed: the posts of one user are spaced, as Sendbird wants it.
 func (w *world) single(g *gateway, mails [][]byte, people []envelope) ([][]byte, error) {
-	quiet := func() error {
-		for range 600 {
-			if strings.Contains(g.metrics("postern_jobs"), "postern_jobs 0") {
-				return nil
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		return errors.New("the mails are not worked within a minute")
-	}
-	if _, err := w.send(g, mails, people[:len(mails)], quiet); err != nil {
+	if _, err := w.send(g, mails, people[:len(mails)], func() error { return nil }); err != nil {
 		return nil, err
 	}
 	b, err := w.ask("posters")

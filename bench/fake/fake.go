@@ -38,7 +38,7 @@ type World struct {
 type Stats struct {
 	Mails, Messages, Posts int64
 	P50, P99               time.Duration
-	Last                   time.Time // when the last mail or post came
+	Last                   time.Time // when the last mail, post or read mark came
 }
 
 // New makes a world that answers at once.
@@ -175,6 +175,11 @@ func (w *World) chat(rw http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(rw, `{"messages":[]}`)
 	case strings.HasSuffix(r.URL.Path, "/group_channels"):
 		_, _ = io.WriteString(rw, `{"channels":[],"next":""}`)
+	case strings.HasSuffix(r.URL.Path, "/mark_as_read"): // the last of what a mail brings about
+		w.mu.Lock()
+		w.last = time.Now()
+		w.mu.Unlock()
+		_, _ = io.WriteString(rw, `{}`)
 	case r.Method == http.MethodGet:
 		_, channel, _ := strings.Cut(r.URL.Path, "/group_channels/")
 		_, _ = fmt.Fprintf(rw, `{"channel_url":%q,"name":"Support","is_super":false,"max_length_message":5000}`, channel)

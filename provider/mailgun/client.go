@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,7 @@ type Client struct {
 	// boundary of the forms we send: random, and never told to who could write it into a mail.
 	formBoundary string
 	ahead        atomic.Int64 // ns that Mailgun's clock was ahead of ours at its last answer
+	copies       sync.Pool    // of *[copySize]byte
 }
 
 // New makes a Client. It makes no call.

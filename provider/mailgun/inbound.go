@@ -40,7 +40,7 @@ func (c *Client) InboundMIME(ctx context.Context, r *http.Request, w io.Writer) 
 				return postern.Inbound{}, err
 			}
 		}
-		if size, err = copyMail(w, fl.r, c.cfg.MaxInbound); err != nil {
+		if size, err = c.copyMail(w, fl.r); err != nil {
 			return postern.Inbound{}, err
 		}
 	}
@@ -51,8 +51,17 @@ func (c *Client) InboundMIME(ctx context.Context, r *http.Request, w io.Writer) 
 	return in, err
 }
 
-func copyMail(w io.Writer, r io.Reader, limit int64) (int64, error) {
-	n, err := io.Copy(&sink{w}, io.LimitReader(r, limit+1))
+// copySize is how much of a mail is copied at once.
+const copySize = 16 << 10
+
+func (c *Client) copyMail(w io.Writer, r io.Reader) (int64, error) {
+	limit := c.cfg.MaxInbound
+	buf, _ := c.copies.Get().(*[copySize]byte)
+	if buf == nil {
+		buf = new([copySize]byte)
+	}
+	defer c.copies.Put(buf)
+	n, err := io.CopyBuffer(&sink{w}, io.LimitReader(r, limit+1), buf[:])
 	if err == nil && n > limit {
 		err = postern.Errorf(postern.Invalid, opInbound, "the mail is larger than %d bytes", limit).Because(postern.CauseTooLarge)
 	}
