@@ -233,10 +233,12 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	var ds []store.Delivery
 	ids := slices.Concat(m.mail.References, m.mail.InReplyTo)
 	slices.Reverse(ids) // References ends with what is answered (RFC 5322 section 3.6.4)
+	named := false
 	for _, id := range ids[:min(len(ids), most)] {
-		if len(ds) == recent || !strings.HasSuffix(id, "@"+r.Domain) {
+		if len(ds) == recent || id == m.to.RootID || !strings.HasSuffix(id, "@"+r.Domain) {
 			continue
 		}
+		named = true
 		d, ok, err := r.Store.DeliveryByMessageID(ctx, id)
 		if err != nil {
 			return nil, "", err
@@ -252,8 +254,15 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	if err != nil {
 		return nil, "", err
 	}
-	if answered == "" && len(last) == 1 && m.to.ID != 0 {
-		answered = last[0].ID // only this mail can have told him where to write to
+	if answered == "" && !named && len(last) == 1 && m.to.ID != 0 {
+		// Only this mail can have told him where to write to, unless one is forgotten by now.
+		first, err := r.Store.WasFirst(ctx, last[0].ID)
+		if err != nil {
+			return nil, "", err
+		}
+		if first {
+			answered = last[0].ID
+		}
 	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, last...) {

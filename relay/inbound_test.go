@@ -49,6 +49,44 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// An answer to a mail that is past its time is none to the only one that is left.
+func TestAnswerToForgotten(t *testing.T) {
+	for name, fields := range map[string][]string{"named": nil, "not named": {}} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			old := h.mailed("Is the bike still for sale?")
+			h.tells(postern.MailDelivered, old)
+			h.now = h.now.Add(100 * 24 * time.Hour)
+			if _, err := h.Store.Purge(t.Context(), store.Keep{Deliveries: 90 * 24 * time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+			m := h.mailed("And the car?")
+			if fields == nil {
+				fields = []string{"In-Reply-To: <" + old.MessageID + ">"}
+			}
+			h.answers(m.replyTo(), h.letterFrom(bobsAddress, "The bike is sold.", fields...))
+			h.wantSaid("bob: The bike is sold.")
+			if d := h.delivery(m); !d.AnsweredAt.IsZero() || d.State != store.Accepted {
+				t.Errorf("answered %v, %v", d.AnsweredAt, d.State)
+			}
+			h.answers(m.replyTo(), h.letterFrom(bobsAddress, "The car, too.", "In-Reply-To: <"+m.MessageID+">"))
+			if d := h.delivery(m); d.AnsweredAt.IsZero() {
+				t.Error("not answered")
+			}
+		})
+	}
+}
+
+// Who writes anew to an address that one mail only told him has that mail.
+func TestAnswerWithoutReference(t *testing.T) {
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Hello yourself", "References: <c.other@"+domain+"x>"))
+	if d := h.delivery(m); d.AnsweredAt.IsZero() || d.State != store.Delivered {
+		t.Errorf("answered %v, %v", d.AnsweredAt, d.State)
+	}
+}
+
 // The others who are away get an answer by mail, too.
 func TestAnswerToOthers(t *testing.T) {
 	h := newHouse(t)

@@ -65,6 +65,7 @@ func Run(t *testing.T, b Backend) {
 		{"People", testPeople},
 		{"Participants", testParticipants},
 		{"Deliveries", testDeliveries},
+		{"FirstDelivery", testFirstDelivery},
 		{"DeliveryOrder", testDeliveryOrder},
 		{"DeliveryCounts", testDeliveryCounts},
 		{"Mailed", testMailed},

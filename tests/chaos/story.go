@@ -288,7 +288,8 @@ func (s *scene) stops() error {
 	if err := s.lift(bounced); err != nil {
 		return err
 	}
-	if _, err := s.world.mail.AddFault(mailgun.Fault{On: "send", Action: "status", Status: 400, Recipient: address(cross), Times: 1}); err != nil {
+	refuses, err := s.world.mail.AddFault(mailgun.Fault{On: "send", Action: "status", Status: 400, Recipient: address(cross)})
+	if err != nil {
 		return err
 	}
 	s.books.spare(fmt.Sprintf("m-%02d-%05d", s.c.n, s.n+1), cross)
@@ -298,6 +299,7 @@ func (s *scene) stops() error {
 	if err := s.until(cross+" is stopped", func() bool { return s.stopped(cross) }); err != nil {
 		return err
 	}
+	s.endMailFault("send 400", refuses)
 	if err := s.lift(cross); err != nil {
 		return err
 	}
