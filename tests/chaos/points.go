@@ -182,7 +182,7 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 	missed := 0
 	for _, o := range playAll(ctx, opt, points, out) {
 		for range retries {
-			if o.hit || o.broken() {
+			if o.hit || o.broken() || ctx.Err() != nil {
 				break
 			}
 			o = playAct(ctx, opt, o.stop)
