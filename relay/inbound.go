@@ -250,10 +250,12 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 	var ds []store.Delivery
 	ids := slices.Concat(m.mail.References, m.mail.InReplyTo)
 	slices.Reverse(ids) // References ends with what is answered (RFC 5322 section 3.6.4)
+	named := false
 	for _, id := range ids[:min(len(ids), most)] {
-		if len(ds) == recent || !strings.HasSuffix(id, "@"+r.Domain) {
+		if len(ds) == recent || id == m.to.RootID || !strings.HasSuffix(id, "@"+r.Domain) {
 			continue
 		}
+		named = true
 		d, ok, err := r.deliveryNamed(ctx, m, id)
 		if err != nil {
 			return nil, "", err
@@ -265,19 +267,20 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 			ds = append(ds, d)
 		}
 	}
-	if answered == "" && len(m.last) == 1 {
-		answered = m.last[0].ID // only this mail can have told him where to write to
+	if answered == "" && !named && len(m.last) == 1 && m.to.ID != 0 {
+		// Only this mail can have told him where to write to, unless one is forgotten by now.
+		first, err := r.Store.WasFirst(ctx, m.last[0].ID)
+		if err != nil {
+			return nil, "", err
+		}
+		if first {
+			answered = m.last[0].ID
+		}
 	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, m.last...) {
-		var c struct { // what is compared, of content
-			From    string `json:"from"`
-			Address string `json:"address"`
-			Subject string `json:"subject"`
-			Text    string `json:"text"`
-			HTML    string `json:"html"`
-		}
-		if seen[d.ID] || json.Unmarshal(d.Content, &c) != nil {
+		c, err := restored(d.Content)
+		if seen[d.ID] || err != nil {
 			continue
 		}
 		seen[d.ID] = true

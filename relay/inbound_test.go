@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/letter"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -46,6 +47,44 @@ func TestAnswer(t *testing.T) {
 	h.wantNoted("not posted", "the same mail came before")
 	if len(h.mail.sent) != 1 {
 		t.Errorf("%d mails: his own words came back to him", len(h.mail.sent))
+	}
+}
+
+// An answer to a mail that is past its time is none to the only one that is left.
+func TestAnswerToForgotten(t *testing.T) {
+	for name, fields := range map[string][]string{"named": nil, "not named": {}} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			old := h.mailed("Is the bike still for sale?")
+			h.tells(postern.MailDelivered, old)
+			h.now = h.now.Add(100 * 24 * time.Hour)
+			if _, err := h.Store.Purge(t.Context(), store.Keep{Deliveries: 90 * 24 * time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+			m := h.mailed("And the car?")
+			if fields == nil {
+				fields = []string{"In-Reply-To: <" + old.MessageID + ">"}
+			}
+			h.answers(m.replyTo(), h.letterFrom(bobsAddress, "The bike is sold.", fields...))
+			h.wantSaid("bob: The bike is sold.")
+			if d := h.delivery(m); !d.AnsweredAt.IsZero() || d.State != store.Accepted {
+				t.Errorf("answered %v, %v", d.AnsweredAt, d.State)
+			}
+			h.answers(m.replyTo(), h.letterFrom(bobsAddress, "The car, too.", "In-Reply-To: <"+m.MessageID+">"))
+			if d := h.delivery(m); d.AnsweredAt.IsZero() {
+				t.Error("not answered")
+			}
+		})
+	}
+}
+
+// Who writes anew to an address that one mail only told him has that mail.
+func TestAnswerWithoutReference(t *testing.T) {
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Hello yourself", "References: <c.other@"+domain+"x>"))
+	if d := h.delivery(m); d.AnsweredAt.IsZero() || d.State != store.Delivered {
+		t.Errorf("answered %v, %v", d.AnsweredAt, d.State)
 	}
 }
 
@@ -207,5 +246,20 @@ func TestManyReferences(t *testing.T) {
 	h.wantSaid("bob: Yes")
 	if d := h.delivery(m); d.AnsweredAt.IsZero() {
 		t.Error("what it answers, named last, was not found")
+	}
+}
+
+// What was sent is compared as it was read, not as it is kept.
+func TestAnswersToWhatWasRead(t *testing.T) {
+	h := newHouse(t)
+	h.mailed("Is the bike still for sale?")
+	p, _, err := h.Store.ParticipantOf(t.Context(), h.PlatformName, channel, "bob")
+	h.must(err)
+	last, err := h.Store.LastDeliveries(t.Context(), p.ID, 1)
+	h.must(err)
+	sent, answered, err := h.answersTo(t.Context(), &arrived{to: p, mail: &letter.Message{}, last: last})
+	h.must(err)
+	if len(sent) != 1 || !strings.Contains(sent[0].Text, "Is the bike still for sale?\n\n-- \n") || !strings.Contains(sent[0].HTML, ">Is the bike still for sale?</div>") || answered != last[0].ID {
+		t.Errorf("%q, answered %q", sent, answered)
 	}
 }

@@ -272,6 +272,13 @@ func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n i
 	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
 }
 
+// WasFirst tells whether a delivery is the first that its participant ever had: he is
+// written down with it. Those before it may be past their time, and gone.
+func (s *Store) WasFirst(ctx context.Context, id postern.DeliveryID) (bool, error) {
+	var n int
+	return s.one(ctx, `SELECT 1 FROM deliveries d JOIN participants p ON p.id = d.participant_id WHERE d.id = ? AND d.created_at = p.created_at`, []any{string(id)}, &n)
+}
+
 // LastStates lists the same deliveries as LastDeliveries, without their Content.
 func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
 	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)

@@ -117,6 +117,27 @@ func testDeliveries(t *testing.T, b Backend) {
 	}
 }
 
+// The first of all that a participant had is known even when it is the only one left.
+func testFirstDelivery(t *testing.T, b Backend) {
+	s, clock := open(t, b)
+	var who postern.ParticipantID
+	do(t, s, func(tx *store.Tx) error {
+		p, err := tx.EnsureParticipant(store.NewConversation{Platform: "chat", Channel: "c", Subject: "s", RootID: "r@x"}, "bob", 77)
+		if who = p.ID; err != nil {
+			return err
+		}
+		return tx.AddDelivery(store.Delivery{ID: "d1", Participant: who, MessageID: "m1@x", Content: []byte("{}")}, nil)
+	})
+	clock.Move(time.Hour)
+	addDelivery(t, s, store.Delivery{ID: "d2", Participant: who, MessageID: "m2@x", Content: []byte("{}")})
+	addDelivery(t, s, store.Delivery{ID: "d3", Participant: 4, MessageID: "m3@x", Content: []byte("{}")})
+	for id, want := range map[postern.DeliveryID]bool{"d1": true, "d2": false, "d3": false, "none": false} {
+		if got := must(s.WasFirst(ctxOf(t), id))(t); got != want {
+			t.Errorf("%s was first: %v", id, got)
+		}
+	}
+}
+
 // Whatever order events come in, repeated or not, the state is the highest, never
 // falls, and each moment is that of its first event.
 func testDeliveryOrder(t *testing.T, b Backend) {

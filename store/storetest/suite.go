@@ -80,6 +80,7 @@ func Run(t *testing.T, b Backend) {
 		{"RecipientsSeeCommitted", testRecipientsSeeCommitted},
 		{"RecipientsEnd", testRecipientsEnd},
 		{"Deliveries", testDeliveries},
+		{"FirstDelivery", testFirstDelivery},
 		{"DeliveryOrder", testDeliveryOrder},
 		{"DeliveryCounts", testDeliveryCounts},
 		{"Mailed", testMailed},

@@ -32,7 +32,7 @@
 //		go run ./tests/chaos -points all -database sqlite
 //
 //	  - load.go, changes.go: what is put in; faults.go, clocks.go: what spoils it; kill.go: when it is killed
-//	  - story.go: what happens in an act; points.go: where it is killed
+//	  - story.go, operator.go: what happens in an act; points.go: where it is killed
 //	  - world.go: the emulators; build.go, replica.go: the gateway
 //	  - check.go, marks.go: what has to hold; report.go: the table
 package main

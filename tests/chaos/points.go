@@ -73,7 +73,16 @@ func playAct(ctx context.Context, opt options, s *stop) *outcome {
 	began := time.Now()
 	opt.stop, opt.Quiet, opt.Infra, opt.Kills, opt.Drop = s, true, false, 0, 0
 	opt.Clock, opt.Upgrade, opt.Freeze, opt.Channels = false, false, false, 1
-	opt.Delay, opt.Unsure = 400*time.Millisecond, 3*time.Second
+	opt.Delay, opt.Unsure = 400*time.Millisecond, unsureTime
+	i := slices.IndexFunc(acts(), func(a act) bool { return a.name == s.act })
+	if i < 0 {
+		out.err = fmt.Errorf("there is no act %q", s.act)
+		return out
+	}
+	a := acts()[i]
+	if a.unsure > 0 {
+		opt.Unsure = a.unsure
+	}
 	w, err := newWorld(ctx, opt, &out.log)
 	if err != nil {
 		out.err = err
@@ -86,11 +95,7 @@ func playAct(ctx context.Context, opt options, s *stop) *outcome {
 		p = &point{call: s.call[:i], moment: s.call[i+1:], after: time.Millisecond, pause: 300 * time.Millisecond, hit: make(chan struct{})}
 		w.points.arm(p)
 	}
-	for _, a := range acts() {
-		if a.name == s.act {
-			out.err = a.play(&scene{world: w, ctx: ctx, c: w.channels[0]})
-		}
-	}
+	out.err = a.play(&scene{world: w, ctx: ctx, c: w.channels[0]})
 	w.rest(ctx)
 	out.report = w.judge(ctx)
 	w.judgeSpared(out.report)
@@ -150,8 +155,13 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 	}
 	var first []*stop
 	for _, a := range acts() {
-		if opt.Points == "all" || slices.Contains(strings.Split(opt.Points, ","), a.name) {
+		if opt.Points == "all" {
 			first = append(first, &stop{act: a.name})
+		}
+	}
+	if opt.Points != "all" {
+		for name := range strings.SplitSeq(opt.Points, ",") {
+			first = append(first, &stop{act: name})
 		}
 	}
 	var points []*stop
@@ -172,7 +182,7 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 	missed := 0
 	for _, o := range playAll(ctx, opt, points, out) {
 		for range retries {
-			if o.hit || o.broken() {
+			if o.hit || o.broken() || ctx.Err() != nil {
 				break
 			}
 			o = playAct(ctx, opt, o.stop)

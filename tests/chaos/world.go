@@ -321,10 +321,14 @@ func (w *world) close() {
 	for _, s := range w.servers {
 		_ = s.Close()
 	}
-	for _, c := range []io.Closer{w.people, w.mail, w.chat} {
-		if c != nil {
-			_ = c.Close()
-		}
+	if w.people != nil {
+		_ = w.people.Close()
+	}
+	if w.mail != nil {
+		_ = w.mail.Close()
+	}
+	if w.chat != nil {
+		_ = w.chat.Close()
 	}
 	if w.database != nil {
 		w.database.close()
