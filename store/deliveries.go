@@ -258,14 +258,14 @@ func (s *Store) Deliveries(ctx context.Context, p postern.ParticipantID, after i
 // message was written after one time and not after another (ms).
 func (s *Store) Undelivered(ctx context.Context, p postern.ParticipantID, after, upto int64) (bool, error) {
 	var one int
-	return s.one(ctx, `SELECT 1 FROM deliveries WHERE participant_id = ? AND newest_at > ? AND newest_at <= ? AND state < ? LIMIT 1`,
+	return s.one(ctx, `SELECT 1 FROM deliveries WHERE participant_id = ? AND newest_at > ? AND newest_at <= ? AND state < ? + 0 LIMIT 1`,
 		[]any{int64(p), after, upto, int(Delivered)}, &one)
 }
 
 // LastDeliveries lists the newest few deliveries of a participant that may have
 // gone out, newest first.
 func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
-	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
+	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND state > ? + 0 ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +281,7 @@ func (s *Store) WasFirst(ctx context.Context, id postern.DeliveryID) (bool, erro
 
 // LastStates lists the same deliveries as LastDeliveries, without their Content.
 func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
-	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND state > ? ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
+	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND state > ? + 0 ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (sqlite) accept(tx *Tx, list []accepted) (rose []string, err error) {
 			args = append(args, string(a.id), a.provider, a.ask)
 		}
 		ids, err := all(tx, scanString, rows(len(part), `UPDATE deliveries SET state = ?, accepted_at = CASE WHEN accepted_at = 0 THEN ? ELSE accepted_at END,
- provider_id = others.column2, ask_at = others.column3 FROM (VALUES `, 3, `) AS others WHERE deliveries.id = others.column1 AND state = ? RETURNING id`), append(args, int(Sending))...)
+ provider_id = others.column2, ask_at = others.column3 FROM (VALUES `, 3, `) AS others WHERE deliveries.id = others.column1 AND state = ? + 0 RETURNING id`), append(args, int(Sending))...)
 		if err != nil {
 			return nil, err
 		}
