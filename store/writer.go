@@ -26,6 +26,13 @@ const (
 	functionTime = 4 * time.Millisecond
 )
 
+// Where operations come in company, but fewer than calmBelow wait, a group begins no sooner
+// than groupEvery after the one before.
+const (
+	groupEvery = 2 * time.Millisecond
+	calmBelow  = 32
+)
+
 // How long the database may take.
 const (
 	connectTimeout  = 10 * time.Second
@@ -53,6 +60,8 @@ type writer struct {
 	done     chan struct{} // closed: nothing is written any more
 	wrote    chan struct{} // a transaction was committed
 	once     sync.Once
+	began    time.Time // when the last group was begun, and
+	company  int       // how many were in it
 }
 
 // op is one unit of a group: either an arrival to be recorded, or a function. A group has
@@ -146,14 +155,17 @@ func (w *writer) run() {
 			continue
 		default:
 		}
+		w.calm()
 		if arrivals := w.gather(nil); len(arrivals)+len(w.taken) > 0 {
 			w.write(arrivals)
 			continue
 		}
 		select {
 		case o := <-w.arrivals:
+			w.calm()
 			w.write(w.gather(o))
 		case o := <-w.queue:
+			w.calm()
 			w.take(o)
 		case f := <-w.beside:
 			f()
@@ -162,6 +174,17 @@ func (w *writer) run() {
 				return
 			}
 		}
+	}
+}
+
+// calm waits a moment where much comes, but little of it is there: pages and fsyncs are paid
+// by the group. Where operations come alone nothing is waited for.
+func (w *writer) calm() {
+	if w.company < 2 || len(w.arrivals)+len(w.queue)+len(w.taken) >= calmBelow {
+		return
+	}
+	if wait := groupEvery - time.Since(w.began); wait > 0 {
+		time.Sleep(wait)
 	}
 }
 
@@ -249,6 +272,7 @@ const (
 
 // write commits arrivals, and then functions, as many as find the time.
 func (w *writer) write(arrivals []*op) {
+	w.began, w.company = time.Now(), len(arrivals)+len(w.taken)
 	w.commit(arrivals)
 	n := w.commit(w.taken)
 	if n < len(w.taken) {
