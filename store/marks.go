@@ -62,11 +62,21 @@ func (l *later) settle(tx *Tx) error {
 
 func (l *later) settleAnswered(tx *Tx) error {
 	slices.Sort(l.answered) // rows are locked in one order
-	for part := range parts(l.answered) {
-		args := []any{tx.now, tx.now, int(Delivered), int(Delivered)}
-		for _, id := range part {
-			args = append(args, string(id))
+	for part := range parts(slices.Compact(l.answered)) {
+		ids := make([]any, len(part))
+		for i, id := range part {
+			ids[i] = string(id)
 		}
+		states, err := all(tx, scanInt, `SELECT state FROM deliveries WHERE id IN `+in(len(part))+` ORDER BY id`+tx.w.s.dialect.locking(), ids...)
+		if err != nil {
+			return err
+		}
+		for _, s := range states {
+			if was := DeliveryState(s); was < Delivered {
+				tx.moved(was, Delivered)
+			}
+		}
+		args := append([]any{tx.now, tx.now, int(Delivered), int(Delivered)}, ids...)
 		if _, err := tx.exec(`UPDATE deliveries SET answered_at = CASE WHEN answered_at = 0 THEN ? ELSE answered_at END,
  delivered_at = CASE WHEN delivered_at = 0 THEN ? ELSE delivered_at END, state = CASE WHEN state < ? THEN ? ELSE state END WHERE id IN `+in(len(part)), args...); err != nil {
 			return err

@@ -479,7 +479,14 @@ func (w *writer) exec(ctx context.Context, query string) error {
 	if w.conn == nil {
 		return errors.New("no connection")
 	}
-	_, err := w.conn.ExecContext(ctx, query)
+	if w.s.dialect.alone() { // a round trip more would be needed
+		_, err := w.conn.ExecContext(ctx, query)
+		return err
+	}
+	st, err := w.prepared(ctx, query)
+	if err == nil {
+		_, err = st.ExecContext(ctx)
+	}
 	return err
 }
 

@@ -126,11 +126,11 @@ func testFirstDelivery(t *testing.T, b Backend) {
 		if who = p.ID; err != nil {
 			return err
 		}
-		return tx.AddDelivery(store.Delivery{ID: "d1", Participant: who, MessageID: "m1@x", Content: []byte("{}")}, nil)
+		return tx.AddDelivery(store.Delivery{ID: "d1", Participant: who, MessageID: "d1@x", Content: []byte("{}")}, nil)
 	})
 	clock.Move(time.Hour)
-	addDelivery(t, s, store.Delivery{ID: "d2", Participant: who, MessageID: "m2@x", Content: []byte("{}")})
-	addDelivery(t, s, store.Delivery{ID: "d3", Participant: 4, MessageID: "m3@x", Content: []byte("{}")})
+	addDelivery(t, s, store.Delivery{ID: "d2", Participant: who, MessageID: "d2@x", Content: []byte("{}")})
+	addDelivery(t, s, store.Delivery{ID: "d3", Participant: 4, MessageID: "d3@x", Content: []byte("{}")})
 	for id, want := range map[postern.DeliveryID]bool{"d1": true, "d2": false, "d3": false, "none": false} {
 		if got := must(s.WasFirst(ctxOf(t), id))(t); got != want {
 			t.Errorf("%s was first: %v", id, got)
