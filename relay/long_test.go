@@ -67,14 +67,14 @@ func TestChannelLimitIsRemembered(t *testing.T) {
 	h := newHouse(t)
 	m := h.mailed("Hello")
 	for i := range 3 {
-		h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Answer "+strconv.Itoa(i)+" "+strings.Repeat("of many words ", 50)))
+		h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Answer "+strconv.Itoa(i)+" "+strings.Repeat("of many words ", 10)))
 		h.settle()
 	}
 	if n := countOf(h.chat.asked, "channel"); n != 1 || len(h.chat.posts) != 3 {
 		t.Errorf("asked %d times for %d posts", n, len(h.chat.posts))
 	}
 	h.pass(limitLife)
-	h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Later "+strings.Repeat("and later ", 60)))
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Later "+strings.Repeat("and later ", 10)))
 	h.settle()
 	if n := countOf(h.chat.asked, "channel"); n != 2 {
 		t.Errorf("asked %d times", n)

@@ -233,15 +233,9 @@ func (b *poster) failed(ctx context.Context, p store.Post, cause error) (final f
 	return nil, false, cause
 }
 
-// reshape splits a text that the platform found too long: to what the channel says that
-// it takes, at most to halves.
+// reshape splits a text that the platform found too long, in half.
 func (b *poster) reshape(ctx context.Context, p store.Post) error {
-	half := (len([]rune(p.Text)) + 1) / 2
-	most, err := b.r.longestText(ctx, b.channel)
-	if err != nil || most <= 0 || most > half {
-		most = half
-	}
-	parts := splitText(p.Text, max(leastText, most))
+	parts := splitText(p.Text, max(leastText, (len([]rune(p.Text))+1)/2))
 	return b.replace(ctx, p, func(p store.Post) []store.Post {
 		out := make([]store.Post, len(parts))
 		for i, text := range parts {
@@ -388,14 +382,10 @@ func (b *poster) findSince(ctx context.Context, since time.Time, mark string) (p
 // leastText is how many characters a channel takes at least, whatever it says.
 const leastText = 50
 
-// askedText is how many bytes of text are posted without asking what the channel takes.
-// If it is narrower than that, its refusal tells.
-const askedText = 500
-
 // textLimit is how long a text of the channel may be, in characters.
 func (r *Rules) textLimit(ctx context.Context, ch postern.ChannelID, text string) (int, error) {
-	if len(text) <= askedText {
-		return r.MaxText, nil
+	if len(text) <= leastText {
+		return r.MaxText, nil // if the channel is that narrow, its refusal tells
 	}
 	most, err := r.longestText(ctx, ch)
 	if settled(err) || err == nil && most <= 0 {

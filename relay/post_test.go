@@ -171,26 +171,6 @@ func TestReshape(t *testing.T) {
 	}
 }
 
-// A text of which nobody asked beforehand whether the channel takes it is split to what it
-// takes.
-func TestReshapeToTheChannel(t *testing.T) {
-	h := newHouse(t)
-	m := h.mailed("Hello")
-	h.chat.maxText = 90
-	h.chat.calls["post"] = []outcome{failure(postern.Permanent, postern.CauseTooLong)}
-	text := strings.TrimSpace(strings.Repeat("0123456789 ", 24))
-	h.answers(m.replyTo(), h.letterFrom(bobsAddress, text, "MIME-Version: 1.0", "Content-Type: text/plain"))
-	var got []string
-	for _, p := range h.chat.posts {
-		if got = append(got, p.Text); len(p.Text) > 90 {
-			t.Errorf("%d characters", len(p.Text))
-		}
-	}
-	if strings.Join(got, " ") != text || len(got) != 3 {
-		t.Errorf("%q", got)
-	}
-}
-
 // Even fifty characters too long: it is given up, and an operator has it.
 func TestNeverShortEnough(t *testing.T) {
 	h := answered(t, strings.Repeat("0123456789 ", 20), repeat(failure(postern.Permanent, postern.CauseTooLong), 100)...)
