@@ -14,7 +14,7 @@ type Answerer struct {
 	Participant
 	Person postern.Person
 	Known  bool       // there is such a person
-	Last   []Delivery // as LastDeliveries lists them, at most LastFew
+	Last   []Delivery // as LastStates lists them, at most LastFew, with their Content
 	Before bool       // the batch that was asked for is written down already
 }
 
@@ -73,7 +73,7 @@ type Marks struct {
 	Participant
 	Busy        bool       // mails to him are being worked, or are to be
 	Between     bool       // between our two marks a delivery is still on its way
-	FirstMailed int64      // see Store.FirstMailed; only if no mark of ours was moved yet
+	FirstMailed int64      // creation (ms) of the oldest message mailed to him; told only if no mark of ours was moved yet
 	Since       []Delivery // as Deliveries lists them after both of our marks
 }
 

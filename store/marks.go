@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"slices"
 	"strings"
 	"time"
@@ -63,20 +64,31 @@ func (l *later) settle(tx *Tx) error {
 func (l *later) settleAnswered(tx *Tx) error {
 	slices.Sort(l.answered) // rows are locked in one order
 	for part := range parts(l.answered) {
-		args := []any{tx.now, tx.now, int(Delivered), int(Delivered)}
+		var ids []any
 		for _, id := range part {
-			args = append(args, string(id))
+			ids = append(ids, string(id))
+		}
+		rise, err := all(tx, scanState, `SELECT state FROM deliveries WHERE id IN `+in(len(ids))+` AND state < ? + 0 ORDER BY id`+tx.w.s.dialect.locking(), append(ids, int(Delivered))...)
+		if err != nil {
+			return err
+		}
+		for _, was := range rise {
+			tx.moved(was, Delivered)
 		}
 		if _, err := tx.exec(`UPDATE deliveries SET answered_at = CASE WHEN answered_at = 0 THEN ? ELSE answered_at END,
- delivered_at = CASE WHEN delivered_at = 0 THEN ? ELSE delivered_at END, state = CASE WHEN state < ? THEN ? ELSE state END WHERE id IN `+in(len(part)), args...); err != nil {
+ delivered_at = CASE WHEN delivered_at = 0 THEN ? ELSE delivered_at END, state = CASE WHEN state < ? THEN ? ELSE state END WHERE id IN `+in(len(ids)), append([]any{tx.now, tx.now, int(Delivered), int(Delivered)}, ids...)...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// markedRowOf is a row of numbers; untyped, PostgreSQL would
-// take them for text.
+func scanState(r *sql.Rows) (state DeliveryState, err error) {
+	err = r.Scan(&state)
+	return state, err
+}
+
+// markedRowOf is a row of numbers; untyped, PostgreSQL would take them for text.
 const markedRowOf = `(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`
 
 func (l *later) settleMarked(tx *Tx) error {

@@ -142,7 +142,7 @@ func (m *recipients) write(tx *store.Tx, r *dice, key [2]string, id postern.Part
 			mailed = append(mailed, store.Mailed{Message: postern.MessageID(message)})
 		}
 	}
-	if err := tx.AddDelivery(store.Delivery{ID: postern.DeliveryID(name), Participant: id, MessageID: name, Content: []byte{}}, mailed); err != nil {
+	if err := tx.AddDelivery(store.Delivery{ID: postern.DeliveryID(name), Participant: id, MessageID: name + "@x", Content: []byte{}}, mailed); err != nil {
 		return err
 	}
 	for i, message := range oddities {
