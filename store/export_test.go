@@ -51,7 +51,7 @@ func (s *Store) HandOnly(slots int, h Handler) (stop func()) {
 	w.behind = false
 	w.mu.Unlock()
 	return func() {
-		w.open(nil)
+		w.shut()
 		w.running.Wait()
 		cancel()
 		w.crew.end()

@@ -46,11 +46,11 @@ func (l *later) settle(tx *Tx) error {
 		}
 	}
 	for part := range parts(l.posted) {
-		args := []any{int(Posted), tx.now}
+		args := []any{int(Posted)}
 		for _, p := range part {
 			args = append(args, string(p.id), string(p.chat))
 		}
-		if _, err := tx.exec(rows(len(part), `UPDATE posts SET state = ?, posted_at = ?, chat_message_id = ended.column2, detail = '' FROM (VALUES `, 2,
+		if _, err := tx.exec(rows(len(part), `UPDATE posts SET state = ?, chat_message_id = ended.column2, detail = '' FROM (VALUES `, 2,
 			`) AS ended WHERE posts.id = ended.column1 AND posts.state <> ?`), append(args, int(Posted))...); err != nil {
 			return err
 		}
