@@ -253,13 +253,13 @@ func TestManyReferences(t *testing.T) {
 func TestAnswersToWhatWasRead(t *testing.T) {
 	h := newHouse(t)
 	h.mailed("Is the bike still for sale?")
-	p, _, err := h.Store.ParticipantOf(t.Context(), h.PlatformName, channel, "bob")
+	bob, err := h.Store.Recipient(t.Context(), h.PlatformName, channel, "bob", nil)
 	h.must(err)
-	last, err := h.Store.LastDeliveries(t.Context(), p.ID, 1)
+	known, _, err := h.Store.Answerer(t.Context(), bob.Participant.ID, "")
 	h.must(err)
-	sent, answered, err := h.answersTo(t.Context(), &arrived{to: p, mail: &letter.Message{}, last: last})
+	sent, answered, err := h.answersTo(t.Context(), &arrived{to: known.Participant, mail: &letter.Message{}, last: known.Last})
 	h.must(err)
-	if len(sent) != 1 || !strings.Contains(sent[0].Text, "Is the bike still for sale?\n\n-- \n") || !strings.Contains(sent[0].HTML, ">Is the bike still for sale?</div>") || answered != last[0].ID {
+	if len(sent) != 1 || !strings.Contains(sent[0].Text, "Is the bike still for sale?\n\n-- \n") || !strings.Contains(sent[0].HTML, ">Is the bike still for sale?</div>") || answered != known.Last[0].ID {
 		t.Errorf("%q, answered %q", sent, answered)
 	}
 }

@@ -14,7 +14,7 @@ type Answerer struct {
 	Participant
 	Person postern.Person
 	Known  bool       // there is such a person
-	Last   []Delivery // as LastDeliveries lists them, at most LastFew
+	Last   []Delivery // as LastStates lists them, at most LastFew, with their Content
 	Before bool       // the batch that was asked for is written down already
 }
 
@@ -24,7 +24,7 @@ const LastFew = 8
 // Answerer looks a participant up, with his person, his last deliveries, and whether a
 // batch of posts is written down; false if there is no such participant.
 func (s *Store) Answerer(ctx context.Context, id postern.ParticipantID, batch string) (Answerer, bool, error) {
-	return s.answerers.ask(ctx, id, batch)
+	return lookUp(ctx, s.answerers, id, batch)
 }
 
 const answererFields = participantFields + `, pe.user_id IS NOT NULL, COALESCE(pe.email, ''), COALESCE(pe.name, ''), COALESCE(pe.locale, ''), COALESCE(pe.time_zone, ''),
@@ -73,7 +73,7 @@ type Marks struct {
 	Participant
 	Busy        bool       // mails to him are being worked, or are to be
 	Between     bool       // between our two marks a delivery is still on its way
-	FirstMailed int64      // see Store.FirstMailed; only if no mark of ours was moved yet
+	FirstMailed int64      // creation (ms) of the oldest message mailed to him; told only if no mark of ours was moved yet
 	Since       []Delivery // as Deliveries lists them after both of our marks
 }
 
@@ -81,7 +81,7 @@ type Marks struct {
 // such participant. lane begins the name of the lane in which mails to him are worked; his
 // platform, channel and user id follow.
 func (s *Store) Marks(ctx context.Context, id postern.ParticipantID, lane string) (Marks, bool, error) {
-	return s.marks.ask(ctx, id, lane)
+	return lookUp(ctx, s.marks, id, lane)
 }
 
 const marksFields = participantFields + `, EXISTS (SELECT 1 FROM jobs WHERE jobs.lane = (SELECT number FROM lanes WHERE lanes.lane = want.word || c.platform || '/' || c.channel || '/' || p.user_id)),
@@ -108,6 +108,52 @@ func (m *Marks) sort() {
 	slices.SortStableFunc(m.Since, func(x, y Delivery) int {
 		return cmp.Or(cmp.Compare(x.NewestAt, y.NewestAt), x.CreatedAt.Compare(y.CreatedAt))
 	})
+}
+
+// lookup is a question about a participant, and the answer.
+type lookup[A any] struct {
+	id     postern.ParticipantID
+	word   string // what else the statement's fields look for
+	answer A
+	found  bool
+}
+
+func lookUp[A any](ctx context.Context, t *together[lookup[A]], id postern.ParticipantID, word string) (a A, found bool, err error) {
+	q := &lookup[A]{id: id, word: text(word)}
+	if err := t.ask(ctx, q, 1); err != nil || !q.found {
+		return a, false, err
+	}
+	return q.answer, true, nil
+}
+
+// readLookups makes what answers lookups: fields and deliveries see dialect.about; scan
+// reads a row of question n, which add adds to what is known; sort puts deliveries in order.
+func readLookups[A any](s *Store, fields, deliveries string, scan func(*sql.Rows) (n int, add func(*A), err error), sort func(*A)) func(context.Context, []*lookup[A]) error {
+	return func(ctx context.Context, group []*lookup[A]) error {
+		ids, words := make([]int64, len(group)), make([]string, len(group))
+		for i, q := range group {
+			ids[i], words[i] = int64(q.id), q.word //nolint:gosec // the same 64 bits
+			q.answer, q.found = *new(A), false
+		}
+		query, args := s.dialect.about(fields, deliveries, ids, words)
+		rows, err := s.query(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			n, add, err := scan(rows)
+			if err != nil {
+				return fault("store.read", err)
+			}
+			add(&group[n].answer)
+			group[n].found = true
+		}
+		for _, q := range group {
+			sort(&q.answer)
+		}
+		return fault("store.read", rows.Err())
+	}
 }
 
 // about makes the statement that reads fields, and what deliveries tells, for many: want

@@ -94,19 +94,13 @@ func mail(ctx context.Context, s *store.Store, l *store.Lease) (func(*store.Tx) 
 	j := l.Jobs[0]
 	id := postern.DeliveryID(seal.NewID(time.Now()))
 	user, ch := postern.UserID(j.Args), postern.ChannelID(strings.Split(l.Lane, "/")[2])
-	if _, _, err := s.Person(ctx, user); err != nil {
-		return nil, err
-	}
-	known, _, err := s.ParticipantOf(ctx, "sendbird", ch, user)
+	known, err := s.Recipient(ctx, "sendbird", ch, user, []postern.MessageID{postern.MessageID(id)})
 	if err != nil {
-		return nil, err
-	}
-	if _, err := s.Revisions(ctx, "sendbird", ch, []postern.MessageID{postern.MessageID(id)}); err != nil {
 		return nil, err
 	}
 	fresh := postern.ParticipantID(seal.NewNumber())
 	err = s.Work(ctx, l, func(tx *store.Tx) error {
-		p := known
+		p := known.Participant
 		if p.ID == 0 {
 			var err error
 			if p, err = tx.NewParticipant(store.NewConversation{Platform: "sendbird", Channel: ch, Name: "Support", Subject: "Support", RootID: string(ch) + "@mg.example.com"}, user, fresh); err != nil {

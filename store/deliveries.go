@@ -211,11 +211,6 @@ func (s *Store) DeliveryByMessageID(ctx context.Context, id string) (Delivery, b
 	return s.delivery(ctx, byMessageID, localPart(id), id)
 }
 
-// DeliveryByMessageID finds a delivery by its Message-ID, within a transaction.
-func (tx *Tx) DeliveryByMessageID(id string) (d Delivery, ok bool, err error) {
-	return tx.delivery(byMessageID, localPart(id), id)
-}
-
 // byMessageID needs no index of its own, see AddDelivery.
 const byMessageID = `id = ? AND message_id = ?`
 
@@ -262,16 +257,6 @@ func (s *Store) Undelivered(ctx context.Context, p postern.ParticipantID, after,
 		[]any{int64(p), after, upto, int(Delivered)}, &one)
 }
 
-// LastDeliveries lists the newest few deliveries of a participant that may have
-// gone out, newest first.
-func (s *Store) LastDeliveries(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
-	rows, err := s.query(ctx, `SELECT `+deliveryColumns+` WHERE participant_id = ? AND state > ? + 0 ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, func(r *sql.Rows) (Delivery, error) { return scanDelivery(r.Scan) })
-}
-
 // WasFirst tells whether a delivery is the first that its participant ever had: he is
 // written down with it. Those before it may be past their time, and gone.
 func (s *Store) WasFirst(ctx context.Context, id postern.DeliveryID) (bool, error) {
@@ -279,7 +264,8 @@ func (s *Store) WasFirst(ctx context.Context, id postern.DeliveryID) (bool, erro
 	return s.one(ctx, `SELECT 1 FROM deliveries d JOIN participants p ON p.id = d.participant_id WHERE d.id = ? AND d.created_at = p.created_at`, []any{string(id)}, &n)
 }
 
-// LastStates lists the same deliveries as LastDeliveries, without their Content.
+// LastStates lists the newest few deliveries of a participant that may have gone out,
+// newest first, without their Content.
 func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {
 	rows, err := s.query(ctx, `SELECT `+deliveryState+fromDeliveries+` WHERE participant_id = ? AND state > ? + 0 ORDER BY newest_at DESC, created_at DESC LIMIT ? + 0`, int64(p), int(Queued), n)
 	if err != nil {
@@ -290,32 +276,17 @@ func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) 
 
 // OurPosts tells which of these chat messages are ours.
 func (s *Store) OurPosts(ctx context.Context, c postern.ConversationID, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
-	return s.messageSet(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id <> '' AND chat_message_id IN `, []any{int64(c)}, ids)
-}
-
-func (s *Store) messageSet(ctx context.Context, query string, args []any, ids []postern.MessageID) (map[postern.MessageID]bool, error) {
-	out := map[postern.MessageID]bool{}
-	for len(ids) > 0 {
-		n := min(len(ids), perLane)
-		places := inLength(n)
-		a := args[:len(args):len(args)]
-		for i := range places {
-			a = append(a, string(ids[min(i, n-1)]))
-		}
-		rows, err := s.query(ctx, query+in(places), a...)
-		if err != nil {
-			return nil, err
-		}
-		got, err := collect(rows, scanString)
-		if err != nil {
-			return nil, err
-		}
-		for _, g := range got {
-			out[postern.MessageID(g)] = true
-		}
-		ids = ids[n:]
+	list, out := make([]string, len(ids)), map[postern.MessageID]bool{}
+	for i, id := range ids {
+		list[i] = string(id)
 	}
-	return out, nil
+	err := s.inParts(ctx, `SELECT chat_message_id FROM posts WHERE conversation_id = ? AND chat_message_id <> '' AND chat_message_id IN `, []any{int64(c)}, list, func(r *sql.Rows) error {
+		var id postern.MessageID
+		err := r.Scan(&id)
+		out[id] = true
+		return err
+	})
+	return out, err
 }
 
 // inLength rounds the length of a list up, so that there are few different statements.

@@ -68,12 +68,10 @@ func (s *Store) explainEvents(ctx context.Context, ref string) (told []Note, del
 	if err != nil {
 		return nil, nil, err
 	}
+	if told, err = toldBy(events); err != nil {
+		return nil, nil, err
+	}
 	for _, e := range events {
-		notes, err := e.notes()
-		if err != nil {
-			return nil, nil, err
-		}
-		told = append(told, notes...)
 		if e.key.Message == "" {
 			continue
 		}
@@ -215,12 +213,8 @@ func (s *Store) lately(ctx context.Context, limit int) (told, mailed []Note, err
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, e := range events {
-		notes, err := e.notes()
-		if err != nil {
-			return nil, nil, err
-		}
-		told = append(told, notes...)
+	if told, err = toldBy(events); err != nil {
+		return nil, nil, err
 	}
 	if rows, err = s.query(ctx, `SELECT `+mailColumns+` WHERE d.id > '' ORDER BY d.id DESC LIMIT ?`, limit); err != nil { // ids rise with time
 		return nil, nil, err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -50,7 +51,7 @@ func (s *Store) HandOnly(slots int, h Handler) (stop func()) {
 	w.behind = false
 	w.mu.Unlock()
 	return func() {
-		w.open(nil)
+		w.shut()
 		w.running.Wait()
 		cancel()
 		w.crew.end()
@@ -102,34 +103,38 @@ func (c *Statements) From(s *Store) {
 // All are the texts.
 func (c *Statements) All() map[string]bool { return c.texts }
 
-// Ask is a question for Recipient that is put with others.
-type Ask struct{ ask }
+// Together answers questions as s does; of each there are so many rows.
+type Together[Q any] struct{ t *together[Q] }
 
-// NewAsk makes a question that is answered alone like any other; panics makes one that
-// is not: its answer ends in a panic.
-func NewAsk(user string, panics bool) *Ask {
-	a := &Ask{ask{ctx: context.Background(), platform: "p", channel: "c", user: user, messages: []string{"m"}, ids: []postern.MessageID{"m"}, result: make(chan error, 1)}}
-	if panics {
-		a.ids = nil
-	}
-	return a
+// ReadTogether starts readers, which end with the store.
+func ReadTogether[Q any](s *Store, read func(context.Context, []*Q) error) Together[Q] {
+	return Together[Q]{readTogether(s, read)}
 }
 
-// Answer answers questions as one group and tells what became of each.
-func (s *Store) Answer(ctx context.Context, asks ...*Ask) (errs []error) {
-	group := make([]*ask, len(asks))
-	for i, a := range asks {
-		group[i] = &a.ask
-	}
-	s.answer(ctx, group)
-	for _, a := range group {
-		errs = append(errs, <-a.result)
-	}
-	return errs
+// Ask waits for the answer.
+func (t Together[Q]) Ask(ctx context.Context, question *Q, rows int) error {
+	return t.t.ask(ctx, question, rows)
 }
 
-// Known tells what a question's answer says of the person.
-func (a *Ask) Known() bool { return a.answer.Known }
+// Queued tells how many questions wait.
+func (t Together[Q]) Queued() int { return len(t.t.queue) }
+
+// Readers and RowsTogether are how many readers there are, and about how many rows each
+// reads at once.
+const (
+	Readers      = togetherReaders
+	RowsTogether = togetherRows
+)
+
+// ReadTwice reads what is told of a participant, once more after it was answered.
+func (s *Store) ReadTwice(ctx context.Context, platform, channel, user, message string, id postern.ParticipantID) (known bool, mailed, last, since int, err error) {
+	r := &ask{platform: platform, channel: channel, user: user, messages: []string{message}, ids: []postern.MessageID{postern.MessageID(message)}}
+	a, m := &lookup[Answerer]{id: id}, &lookup[Marks]{id: id}
+	for range 2 {
+		err = errors.Join(err, s.recipients.read(ctx, []*ask{r}), s.answerers.read(ctx, []*lookup[Answerer]{a}), s.marks.read(ctx, []*lookup[Marks]{m}))
+	}
+	return r.answer.Known, len(r.answer.Mailed), len(a.answer.Last), len(m.answer.Since), err
+}
 
 // CountsHold tells what is wrong with the counts of deliveries, of a store that is open.
 func (s *Store) CountsHold(ctx context.Context) error {

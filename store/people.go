@@ -162,15 +162,6 @@ func (s *Store) Participant(ctx context.Context, id postern.ParticipantID) (p Pa
 	return p, ok, err
 }
 
-// ParticipantOf finds a participant by channel and user; false if there is none yet.
-func (s *Store) ParticipantOf(ctx context.Context, platform string, ch postern.ChannelID, user postern.UserID) (p Participant, ok bool, err error) {
-	var muted, revoked int64
-	ok, err = s.one(ctx, `SELECT `+participantColumns+` WHERE c.platform = ? AND c.channel = ? AND p.user_id = ?`,
-		[]any{platform, string(ch), string(user)}, p.dest(&muted, &revoked)...)
-	p.Muted, p.Revoked = muted != 0, revoked != 0
-	return p, ok, err
-}
-
 // Participant finds a participant by our id, within a transaction.
 func (tx *Tx) Participant(id postern.ParticipantID) (p Participant, ok bool, err error) {
 	var muted, revoked int64

@@ -133,11 +133,17 @@ const recordAll = `WITH stored AS (
  FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::text[], ?::bytea[], ?::bytea[], ?::text[]) AS t(id, source, dedup, digest, told, body, content, ref)
  ON CONFLICT (dedup) WHERE dedup IS NOT NULL DO NOTHING RETURNING id
 ), work AS MATERIALIZED (
- SELECT j.*
+ SELECT j.*` + fromJobs + ` JOIN stored ON stored.id = j.event
+), ` + putJobs + `SELECT 0, id, '' FROM stored UNION ALL SELECT 1, nextval('events_id_seq'), '' FROM generate_series(1, ?)
+UNION ALL ` + handedOn
+
+// fromJobs are jobs as columnsOf has them; putJobs puts work into its lanes.
+const (
+	fromJobs = `
  FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
   WITH ORDINALITY AS j(event, lane, kind, args, due, cap, opens, closes, fence, n)
- JOIN stored ON stored.id = j.event
-), woken AS (
+`
+	putJobs = `woken AS (
  INSERT INTO lanes (lane, due_at, cap_at, fence)
  SELECT lane, opens, closes, fence FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, opens, closes, fence FROM work ORDER BY lane COLLATE "C", n) AS firsts
  ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number, fence
@@ -145,8 +151,8 @@ const recordAll = `WITH stored AS (
  INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
  SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n RETURNING lane, id
 )
-SELECT 0, id, '' FROM stored UNION ALL SELECT 1, nextval('events_id_seq'), '' FROM generate_series(1, ?)
-UNION ALL ` + handedOn
+`
+)
 
 // handedOn are the jobs of lanes that were opened as leased by us.
 const handedOn = `SELECT 2, added.id, woken.lane FROM added JOIN woken ON woken.number = added.lane WHERE woken.fence = ?::bigint`
@@ -317,18 +323,7 @@ func columnsOf(tx *Tx, jobs []laneJob) (c jobColumnsOf) {
 func (postgres) add(tx *Tx, jobs []laneJob) error {
 	tx.promise(jobs, anyLane)
 	c := columnsOf(tx, jobs)
-	out, err := all(tx, scanOutcome, `WITH work AS MATERIALIZED (
- SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
-  WITH ORDINALITY AS j(event, lane, kind, args, due, cap, opens, closes, fence, n)
-), woken AS (
- INSERT INTO lanes (lane, due_at, cap_at, fence)
- SELECT lane, opens, closes, fence FROM (SELECT DISTINCT ON (lane COLLATE "C") lane, opens, closes, fence FROM work ORDER BY lane COLLATE "C", n) AS firsts
- ON CONFLICT (lane) DO UPDATE SET fence = lanes.fence RETURNING lane, number, fence
-), added AS (
- INSERT INTO jobs (lane, kind, event_id, args, due_at, cap_at, added_at)
- SELECT woken.number, kind, event, args, due, cap, ?::bigint FROM work JOIN woken ON woken.lane = work.lane ORDER BY work.n RETURNING lane, id
-)
-`+handedOn, c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, c.opens, c.closes, c.fences, tx.now, tx.handoff.fence)
+	out, err := all(tx, scanOutcome, `WITH work AS MATERIALIZED (SELECT *`+fromJobs+`), `+putJobs+handedOn, c.events, c.lanes, c.kinds, c.args, c.dues, c.caps, c.opens, c.closes, c.fences, tx.now, tx.handoff.fence)
 	if err == nil {
 		tx.handOn(jobs, out)
 	}

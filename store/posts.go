@@ -70,12 +70,8 @@ func (tx *Tx) PostEnds(id postern.PostID, state PostState, chat postern.MessageI
 		tx.bulk.later.posted, tx.touched = append(tx.bulk.later.posted, postedRow{id, chat}), true
 		return nil
 	}
-	posted := int64(0)
-	if state == Posted {
-		posted = tx.now
-	}
-	_, err := tx.exec(`UPDATE posts SET state = ?, chat_message_id = ?, posted_at = ?, detail = ? WHERE id = ? AND state <> ?`,
-		int(state), string(chat), posted, detail, string(id), int(Posted))
+	_, err := tx.exec(`UPDATE posts SET state = ?, chat_message_id = ?, detail = ? WHERE id = ? AND state <> ?`,
+		int(state), string(chat), detail, string(id), int(Posted))
 	return err
 }
 

@@ -3,11 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/postern-chat/postern"
 )
@@ -25,30 +21,12 @@ type Recipient struct {
 	Mailed, Ours map[postern.MessageID]bool
 }
 
-// How recipients are read: so many goroutines, each with at most so many rows at once (a
-// row is a message), and not for longer than this.
-const (
-	askReaders = 2
-	askRows    = 32
-	askTimeout = 10 * time.Second
-)
-
-// asking answers who asks for recipients. Like writes these reads are done together with
-// whatever others wait: a statement costs more than its rows. The goroutines stay, with the
-// stacks that they have grown inside SQLite.
-type asking struct {
-	queue chan *ask
-	done  chan struct{} // closed: nobody is answered any more
-}
-
-// ask is a question on its way through a reader. Its strings are clean.
+// ask is a question for a recipient. Its strings are clean.
 type ask struct {
-	ctx                     context.Context
 	platform, channel, user string
 	messages                []string
 	ids                     []postern.MessageID // the same as they were given
 	answer                  Recipient
-	result                  chan error
 }
 
 // wanted is one row of what is read: an ask's message, or the ask alone.
@@ -61,112 +39,18 @@ type wanted struct {
 // what was committed before it was called. Many callers at once cost less than one after
 // another.
 func (s *Store) Recipient(ctx context.Context, platform string, ch postern.ChannelID, user postern.UserID, messages []postern.MessageID) (Recipient, error) {
-	a := &ask{ctx: ctx, platform: text(platform), channel: text(string(ch)), user: text(string(user)), ids: messages, result: make(chan error, 1)}
+	a := &ask{platform: text(platform), channel: text(string(ch)), user: text(string(user)), ids: messages}
 	a.messages = make([]string, len(messages))
 	for i, m := range messages {
 		a.messages[i] = text(string(m))
 	}
-	if err := s.asking.wait(ctx, a); err != nil {
+	if err := s.recipients.ask(ctx, a, len(a.messages)); err != nil {
 		return Recipient{}, err
 	}
 	return a.answer, nil
 }
 
-func (r *asking) wait(ctx context.Context, a *ask) error {
-	if err := ctx.Err(); err != nil {
-		return fault("store.read", err)
-	}
-	select {
-	case r.queue <- a:
-	case <-ctx.Done():
-		return fault("store.read", ctx.Err())
-	case <-r.done:
-		return errNoReader
-	}
-	select {
-	case err := <-a.result:
-		return err
-	case <-ctx.Done():
-		return fault("store.read", ctx.Err())
-	case <-r.done:
-	}
-	select {
-	case err := <-a.result: // just before the end
-		return err
-	default:
-		return errNoReader
-	}
-}
-
-var errNoReader = postern.Errorf(postern.Temporary, "store.read", "the store is closed")
-
-func (s *Store) startReaders() {
-	r := &asking{queue: make(chan *ask, maxQueue), done: make(chan struct{})}
-	s.asking = r
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	for range askReaders {
-		running.Go(func() { s.answerAll(ctx, r.queue) })
-	}
-	s.stops = append(s.stops, func() { cancel(); running.Wait(); close(r.done) })
-}
-
-func (s *Store) answerAll(ctx context.Context, queue <-chan *ask) {
-	for ctx.Err() == nil {
-		select {
-		case first := <-queue:
-			// Whoever else can run now may be about to ask: lanes begin many at once. Without
-			// this each ask wakes a reader for itself, and costs twice as much.
-			runtime.Gosched()
-			s.answer(ctx, gatherAsks(first, queue))
-		case <-ctx.Done():
-		}
-	}
-}
-
-// gatherAsks takes what waits, leaving out whoever has stopped waiting.
-func gatherAsks(first *ask, queue <-chan *ask) (group []*ask) {
-	for rows := 0; ; {
-		if first.ctx.Err() == nil {
-			group, rows = append(group, first), rows+max(1, len(first.messages))
-		}
-		if rows >= askRows {
-			return group
-		}
-		select {
-		case first = <-queue:
-		default:
-			return group
-		}
-	}
-}
-
-// answer answers a group. If the database blames the question, or answering it panicked,
-// they are answered one by one, so that a bad one cannot fail its neighbours.
-func (s *Store) answer(ctx context.Context, group []*ask) {
-	err := s.find(ctx, group)
-	if err != nil && len(group) > 1 && postern.KindOf(err) == postern.Internal {
-		s.cfg.Logger.Warn("reads are tried one by one", "reads", len(group), "error", err)
-		for _, a := range group {
-			a.result <- s.find(ctx, []*ask{a})
-		}
-		return
-	}
-	for _, a := range group {
-		a.result <- err
-	}
-}
-
-func (s *Store) find(ctx context.Context, group []*ask) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.cfg.Logger.Error("a read panicked", "panic", p, "stack", string(debug.Stack()))
-			err = postern.Errorf(postern.Internal, "store.read", "panic: %v", p)
-		}
-	}()
-	// Not the callers' contexts: one that ends would break its neighbours' statement.
-	ctx, cancel := s.dialect.patience(ctx, askTimeout)
-	defer cancel()
+func (s *Store) readRecipients(ctx context.Context, group []*ask) error {
 	var rows []wanted
 	for _, a := range group {
 		a.answer = Recipient{}
@@ -177,15 +61,15 @@ func (s *Store) find(ctx context.Context, group []*ask) (err error) {
 			rows = append(rows, wanted{a, -1})
 		}
 	}
-	for part := range slices.Chunk(rows, askRows) {
-		if err := s.findPart(ctx, part); err != nil {
+	for part := range slices.Chunk(rows, togetherRows) {
+		if err := s.readWanted(ctx, part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) findPart(ctx context.Context, part []wanted) error {
+func (s *Store) readWanted(ctx context.Context, part []wanted) error {
 	query, args := s.dialect.recipients(part)
 	rows, err := s.query(ctx, query, args...)
 	if err != nil {

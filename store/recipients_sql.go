@@ -16,11 +16,11 @@ const (
 
 // askLengths are the numbers of rows that SQLite's statements take, so that there are few
 // of them. Rows too many are NULL.
-var askLengths = [...]int{1, 4, 8, 16, askRows}
+var askLengths = [...]int{1, 4, 8, 16, togetherRows}
 
 // recipients joins by VALUES, which costs half of what json_each does.
 func (sqlite) recipients(want []wanted) (string, []any) {
-	n := askRows
+	n := togetherRows
 	for i := len(askLengths) - 1; i >= 0 && askLengths[i] >= len(want); i-- {
 		n = askLengths[i]
 	}

@@ -248,11 +248,3 @@ func (tx *Tx) Unmail(d postern.DeliveryID) error {
 
 // Committed runs f when what this function writes is written, not before and not if it fails.
 func (tx *Tx) Committed(f func()) { tx.committed(f) }
-
-// FirstMailed is the creation (ms) of the oldest message that was mailed to a
-// participant; 0 if none was.
-func (s *Store) FirstMailed(ctx context.Context, p postern.ParticipantID) (int64, error) {
-	var first sql.NullInt64
-	_, err := s.one(ctx, `SELECT MIN(created_at) FROM mailed WHERE participant_id = ?`, []any{int64(p)}, &first)
-	return first.Int64, err
-}

@@ -41,23 +41,23 @@ type Config struct {
 // Store is the memory. Its methods are safe for concurrent use. Errors are
 // Temporary when the database cannot be reached or is full.
 type Store struct {
-	cfg       Config
-	clock     clock
-	dialect   dialect
-	db        *sql.DB // readers
-	wdb       *sql.DB // writers
-	answerers *together[Answerer]
-	marks     *together[Marks]
-	reads     statements
-	writers   []*writer
-	wake      chan struct{}           // a lane became due here
-	hands     atomic.Pointer[Workers] // who is at work here, and may be handed lanes
-	bell      *bell                   // tells other replicas; nil where there are none
-	soon      chan Note
-	asking    *asking
-	stops     []func() // end what runs beside; the writers still take its last writes
-	close     []func() error
-	once      sync.Once
+	cfg        Config
+	clock      clock
+	dialect    dialect
+	db         *sql.DB // readers
+	wdb        *sql.DB // writers
+	recipients *together[ask]
+	answerers  *together[lookup[Answerer]]
+	marks      *together[lookup[Marks]]
+	reads      statements
+	writers    []*writer
+	wake       chan struct{}           // a lane became due here
+	hands      atomic.Pointer[Workers] // who is at work here, and may be handed lanes
+	bell       *bell                   // tells other replicas; nil where there are none
+	soon       chan Note
+	stops      []func() // end what runs beside; the writers still take its last writes
+	close      []func() error
+	once       sync.Once
 }
 
 // dialect is what differs between the databases.
@@ -110,7 +110,7 @@ type dialect interface {
 	claim(tx *Tx, until, fence int64, max int) (leased []string, seen int, err error)
 	// jobs reads the head of each lane, at most per jobs each.
 	jobs(ctx context.Context, s *Store, lanes []string, per int) ([]Job, error)
-	// recipients makes the statement that reads wanted rows, at most askRows.
+	// recipients makes the statement that reads wanted rows, at most togetherRows.
 	recipients(want []wanted) (query string, args []any)
 	// alive tells whether a connection is of use after an error.
 	alive(c *sql.Conn) bool
@@ -143,7 +143,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.startTogether()
 	s.startNotes()
 	s.startReaders()
 	return s, nil

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -10,101 +10,106 @@ import (
 	"github.com/postern-chat/postern"
 )
 
-// How questions about participants are answered: so many goroutines for each kind, each
-// with at most so many at once, and not for longer than this.
+// How questions are answered: so many goroutines for each kind, each with about so many
+// rows at once, and not for longer than this.
 const (
 	togetherReaders = 2
-	togetherMost    = 32
+	togetherRows    = 32
 	togetherTimeout = 10 * time.Second
 )
 
-// together answers questions of one kind about participants. Like writes they are done
-// together with whatever others wait: a statement costs more than its rows, and on SQLite
-// each look begins with an empty cache. The goroutines stay, with the stacks that they have
-// grown inside SQLite.
-type together[A any] struct {
-	s                  *Store
-	fields, deliveries string // see about
-	scan               func(*sql.Rows) (n int, add func(*A), err error)
-	sort               func(*A)
-	queue              chan *question[A]
-	done               chan struct{} // closed: nobody is answered any more
+// together answers questions of one kind. Like writes these reads are done together with
+// whatever others wait: a statement costs more than its rows, and on SQLite each look begins
+// with an empty cache. The goroutines stay, with the stacks that they have grown inside
+// SQLite.
+type together[Q any] struct {
+	s *Store
+	// read answers each of a group in place. It may be called again with one that it
+	// failed to answer.
+	read  func(ctx context.Context, group []*Q) error
+	queue chan *waiter[Q]
+	done  chan struct{} // closed: nobody is answered any more
 }
 
-// question is one on its way.
-type question[A any] struct {
-	ctx    context.Context
-	id     postern.ParticipantID
-	word   string
-	answer A
-	found  bool
-	result chan error
+// waiter is somebody with a question on its way.
+type waiter[Q any] struct {
+	ctx      context.Context
+	question *Q
+	rows     int
+	result   chan error
 }
 
-var errNoAnswer = postern.Errorf(postern.Temporary, "store.read", "the store is closed")
+var errNoReader = postern.Errorf(postern.Temporary, "store.read", "the store is closed")
 
-func (s *Store) startTogether() {
-	s.answerers = &together[Answerer]{s: s, fields: answererFields, deliveries: lastFew, scan: scanAnswerer, sort: (*Answerer).sort}
-	s.marks = &together[Marks]{s: s, fields: marksFields, deliveries: sinceMarks, scan: scanMarks, sort: (*Marks).sort}
-	s.stops = append(s.stops, s.answerers.start(), s.marks.start())
-}
-
-func (t *together[A]) start() (stop func()) {
-	t.queue, t.done = make(chan *question[A], maxQueue), make(chan struct{})
+// readTogether starts readers; the store ends them.
+func readTogether[Q any](s *Store, read func(context.Context, []*Q) error) *together[Q] {
+	t := &together[Q]{s: s, read: read, queue: make(chan *waiter[Q], maxQueue), done: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for range togetherReaders {
-		running.Go(func() {
-			for ctx.Err() == nil {
-				select {
-				case first := <-t.queue:
-					t.answer(ctx, t.gather(first))
-				case <-ctx.Done():
-				}
-			}
-		})
+		running.Go(func() { t.answerAll(ctx) })
 	}
-	return func() { cancel(); running.Wait(); close(t.done) }
+	s.stops = append(s.stops, func() { cancel(); running.Wait(); close(t.done) })
+	return t
 }
 
-// ask waits for an answer; false if there is no such participant. It sees what was
-// committed before.
-func (t *together[A]) ask(ctx context.Context, id postern.ParticipantID, word string) (a A, found bool, err error) {
+// startReaders starts all that is read so.
+func (s *Store) startReaders() {
+	s.recipients = readTogether(s, s.readRecipients)
+	s.answerers = readTogether(s, readLookups(s, answererFields, lastFew, scanAnswerer, (*Answerer).sort))
+	s.marks = readTogether(s, readLookups(s, marksFields, sinceMarks, scanMarks, (*Marks).sort))
+}
+
+// ask waits until the question, about which so many rows are to be read, is answered. What
+// was committed before is seen. After an error the question is not to be touched: somebody
+// may still be answering it.
+func (t *together[Q]) ask(ctx context.Context, question *Q, rows int) error {
 	if err := ctx.Err(); err != nil {
-		return a, false, fault("store.read", err)
+		return fault("store.read", err)
 	}
-	q := &question[A]{ctx: ctx, id: id, word: text(word), result: make(chan error, 1)}
+	w := &waiter[Q]{ctx: ctx, question: question, rows: max(1, rows), result: make(chan error, 1)}
 	select {
-	case t.queue <- q:
+	case t.queue <- w:
 	case <-ctx.Done():
-		return a, false, fault("store.read", ctx.Err())
+		return fault("store.read", ctx.Err())
 	case <-t.done:
-		return a, false, errNoAnswer
+		return errNoReader
 	}
 	select {
-	case err = <-q.result:
+	case err := <-w.result:
+		return err
 	case <-ctx.Done():
-		return a, false, fault("store.read", ctx.Err())
+		return fault("store.read", ctx.Err())
 	case <-t.done:
+	}
+	select {
+	case err := <-w.result: // just before the end
+		return err
+	default:
+		return errNoReader
+	}
+}
+
+func (t *together[Q]) answerAll(ctx context.Context) {
+	for ctx.Err() == nil {
 		select {
-		case err = <-q.result: // just before the end
-		default:
-			return a, false, errNoAnswer
+		case first := <-t.queue:
+			// Whoever else can run now may be about to ask: lanes begin many at once. Without
+			// this each wakes a reader for itself, and costs twice as much.
+			runtime.Gosched()
+			t.answer(ctx, t.gather(first))
+		case <-ctx.Done():
 		}
 	}
-	if err != nil || !q.found {
-		return a, false, err
-	}
-	return q.answer, true, nil
 }
 
 // gather takes what waits, leaving out whoever has stopped waiting.
-func (t *together[A]) gather(first *question[A]) (group []*question[A]) {
-	for {
+func (t *together[Q]) gather(first *waiter[Q]) (group []*waiter[Q]) {
+	for rows := 0; ; {
 		if first.ctx.Err() == nil {
-			group = append(group, first)
+			group, rows = append(group, first), rows+first.rows
 		}
-		if len(group) == togetherMost {
+		if rows >= togetherRows {
 			return group
 		}
 		select {
@@ -115,25 +120,27 @@ func (t *together[A]) gather(first *question[A]) (group []*question[A]) {
 	}
 }
 
-// answer answers a group. If the database blames the statement, or it panicked, all are
-// answered one by one, so that a bad one cannot fail its neighbours.
-func (t *together[A]) answer(ctx context.Context, group []*question[A]) {
+// answer answers a group, which may be empty. If the database blames the question, or
+// answering it panicked, they are answered one by one, so that a bad one cannot fail its
+// neighbours.
+func (t *together[Q]) answer(ctx context.Context, group []*waiter[Q]) {
 	if len(group) == 0 {
 		return
 	}
 	err := t.find(ctx, group)
-	if len(group) > 1 && postern.KindOf(err) == postern.Internal {
-		for _, q := range group {
-			q.result <- t.find(ctx, []*question[A]{q})
+	if err != nil && len(group) > 1 && postern.KindOf(err) == postern.Internal {
+		t.s.cfg.Logger.Warn("reads are tried one by one", "reads", len(group), "error", err)
+		for i, w := range group {
+			w.result <- t.find(ctx, group[i:i+1])
 		}
 		return
 	}
-	for _, q := range group {
-		q.result <- err
+	for _, w := range group {
+		w.result <- err
 	}
 }
 
-func (t *together[A]) find(ctx context.Context, group []*question[A]) (err error) {
+func (t *together[Q]) find(ctx context.Context, group []*waiter[Q]) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			t.s.cfg.Logger.Error("a read panicked", "panic", p, "stack", string(debug.Stack()))
@@ -143,27 +150,9 @@ func (t *together[A]) find(ctx context.Context, group []*question[A]) (err error
 	// Not the callers' contexts: one that ends would break its neighbours' statement.
 	ctx, cancel := t.s.dialect.patience(ctx, togetherTimeout)
 	defer cancel()
-	ids, words := make([]int64, len(group)), make([]string, len(group))
-	for i, q := range group {
-		ids[i], words[i], q.found = int64(q.id), q.word, false //nolint:gosec // the same 64 bits
-		q.answer = *new(A)
+	questions := make([]*Q, len(group))
+	for i, w := range group {
+		questions[i] = w.question
 	}
-	query, args := t.s.dialect.about(t.fields, t.deliveries, ids, words)
-	rows, err := t.s.query(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		n, add, err := t.scan(rows)
-		if err != nil {
-			return fault("store.read", err)
-		}
-		group[n].found = true
-		add(&group[n].answer)
-	}
-	for _, q := range group {
-		t.sort(&q.answer)
-	}
-	return fault("store.read", rows.Err())
+	return t.read(ctx, questions)
 }

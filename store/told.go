@@ -89,6 +89,18 @@ func (t teller) notes() ([]Note, error) {
 	return out, nil
 }
 
+// toldBy are the notes of several.
+func toldBy(events []teller) (told []Note, err error) {
+	for _, e := range events {
+		notes, err := e.notes()
+		if err != nil {
+			return nil, err
+		}
+		told = append(told, notes...)
+	}
+	return told, nil
+}
+
 // tellers finds the events that an id means: an event's own, or a chat message's.
 func (s *Store) tellers(ctx context.Context, ref string) ([]teller, error) {
 	where, args := `dedup >= ? AND dedup < ?`, make([]any, 2)

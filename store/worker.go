@@ -81,7 +81,7 @@ func (w *Workers) Run(ctx context.Context) {
 		}
 		w.rest(ctx)
 	}
-	w.open(nil)
+	w.shut()
 	stop := time.AfterFunc(grace, cancel)
 	w.running.Wait()
 	stop.Stop()
@@ -90,16 +90,19 @@ func (w *Workers) Run(ctx context.Context) {
 	w.crew.end()
 }
 
-// open begins with work, and ends with nil.
+// open has lanes handed on, which are worked under work, until shut.
 func (w *Workers) open(work context.Context) {
 	w.mu.Lock()
 	w.work, w.behind = work, true
 	w.mu.Unlock()
-	if work != nil {
-		w.s.hands.CompareAndSwap(nil, w)
-	} else {
-		w.s.hands.CompareAndSwap(w, nil)
-	}
+	w.s.hands.CompareAndSwap(nil, w)
+}
+
+func (w *Workers) shut() {
+	w.mu.Lock()
+	w.work, w.behind = nil, true
+	w.mu.Unlock()
+	w.s.hands.CompareAndSwap(w, nil)
 }
 
 // reserve keeps up to n slots for lanes that are about to be opened, and tells how many.

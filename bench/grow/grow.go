@@ -88,7 +88,7 @@ func tables(s Size) []table {
 		{"delivery_contents", s.Messages, map[string]string{"delivery_id": delivery, "content": contentOf(bodyBytes)}},
 		{"mailed", s.Messages, map[string]string{"participant_id": participant(c), "message_id": "pad16(n)", "delivery_id": delivery, "created_at": at}},
 		{"posts", answers, map[string]string{"id": "'p-' || pad16(n)", "batch": "'mail-' || pad16(n)", "seq": "0", "conversation_id": c + " + 1", "user_id": user(c), "text": "'Thank you, see you at four.'",
-			"state": "2", "chat_message_id": "pad16(n + 500000000)", "created_at": at, "attempted_at": at, "posted_at": at}},
+			"state": "2", "chat_message_id": "pad16(n + 500000000)", "created_at": at, "attempted_at": at}},
 	}
 }
 

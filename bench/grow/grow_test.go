@@ -39,11 +39,11 @@ func fits(t *testing.T, database string) {
 	if err != nil || duplicate || id <= 300 {
 		t.Errorf("a new event is %d (%v, %v); 300 are there", id, duplicate, err)
 	}
-	p, ok, err := s.ParticipantOf(ctx, "sendbird", "sendbird_group_channel_10000000_0000000000000000000000000000000000000007", "u00000007")
-	if err != nil || !ok {
+	who, err := s.Recipient(ctx, "sendbird", "sendbird_group_channel_10000000_0000000000000000000000000000000000000007", "u00000007", nil)
+	if err != nil || who.Participant.ID == 0 {
 		t.Fatalf("the participant of the past is not there: %v", err)
 	}
-	if ds, err := s.LastDeliveries(ctx, p.ID, 10); err != nil || len(ds) != 6 {
+	if ds, err := s.LastStates(ctx, who.Participant.ID, 10); err != nil || len(ds) != 6 {
 		t.Errorf("%d deliveries (%v), want 300 / 50", len(ds), err)
 	}
 }

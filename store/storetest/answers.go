@@ -29,7 +29,10 @@ func testAnswerer(t *testing.T, b Backend) {
 		if err != nil || !found {
 			t.Fatal(found, err)
 		}
-		want := store.Answerer{Last: must(s.LastDeliveries(ctx, who, store.LastFew))(t), Before: before}
+		want := store.Answerer{Last: must(s.LastStates(ctx, who, store.LastFew))(t), Before: before}
+		for i := range want.Last {
+			want.Last[i], _, _ = s.Delivery(ctx, want.Last[i].ID)
+		}
 		want.Participant, _, _ = s.Participant(ctx, who)
 		want.Person, want.Known, _ = s.Person(ctx, "bob")
 		if diff := cmp.Diff(want, got); diff != "" || len(got.Last) != last || got.ID != bob.ID {

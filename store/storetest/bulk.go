@@ -198,7 +198,7 @@ func testNewcomers(t *testing.T, b Backend) {
 		})
 		ok(t, errors.Join(errs...))
 		for i, c := range list {
-			kept, found, err := s.ParticipantOf(ctx, "p", c.channel, c.user)
+			kept, found, err := participantOf(t, s, "p", c.channel, c.user)
 			if err != nil || !found || kept.ID != c.who || got[i].ID != c.who || kept.Subject != c.want || got[i].Subject != c.want || kept.RootID != got[i].RootID {
 				t.Errorf("%+v: %+v, kept %+v, %v", c, got[i], kept, err)
 			}
@@ -221,7 +221,7 @@ func testNewcomers(t *testing.T, b Backend) {
 		{"gus", 23, "loft", "Loft", "L", 23, "L"},   // a neighbour
 		{"hal", 24, "room", "Renamed", "S", 24, "S"},
 	}, true)
-	if p, _, err := s.ParticipantOf(ctx, "p", "room", "ana"); err != nil || p.Name != "Renamed" {
+	if p, _, err := participantOf(t, s, "p", "room", "ana"); err != nil || p.Name != "Renamed" {
 		t.Errorf("%+v %v", p, err)
 	}
 	// He was there all the time, and got this message.
@@ -285,7 +285,7 @@ func testNewcomersShared(t *testing.T, b Backend) {
 	for ch := range channels {
 		var conv postern.ConversationID
 		for user := range users {
-			p, found, err := stores[0].ParticipantOf(ctxOf(t), "p", postern.ChannelID(fmt.Sprint("c", ch)), postern.UserID(fmt.Sprint("u", user)))
+			p, found, err := participantOf(t, stores[0], "p", postern.ChannelID(fmt.Sprint("c", ch)), postern.UserID(fmt.Sprint("u", user)))
 			if err != nil || !found || conv != 0 && p.Conversation.ID != conv {
 				t.Fatalf("%+v %v", p, err)
 			}

@@ -151,7 +151,7 @@ func testParticipants(t *testing.T, b Backend) {
 	find := func() store.Participant {
 		t.Helper()
 		one, found1, err1 := s.Participant(ctx, high)
-		two, found2, err2 := s.ParticipantOf(ctx, "sendbird", "room", "bob")
+		two, found2, err2 := participantOf(t, s, "sendbird", "room", "bob")
 		if err1 != nil || err2 != nil || !found1 || !found2 || one != two {
 			t.Fatal(one, found1, err1, two, found2, err2)
 		}

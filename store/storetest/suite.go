@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -247,6 +248,13 @@ func must[T any](v T, err error) func(testing.TB) T {
 		ok(t, err)
 		return v
 	}
+}
+
+// participantOf finds a participant by channel and user.
+func participantOf(t testing.TB, s *store.Store, platform string, ch postern.ChannelID, user postern.UserID) (store.Participant, bool, error) {
+	t.Helper()
+	who, err := s.Recipient(ctxOf(t), platform, ch, user, nil)
+	return who.Participant, who.Participant.ID != 0, err
 }
 
 func kinds(jobs []store.Job) (out []string) {

@@ -169,7 +169,6 @@ CREATE TABLE posts (
   chat_message_id TEXT NOT NULL DEFAULT '',
   created_at      BIGINT NOT NULL,
   attempted_at    BIGINT NOT NULL DEFAULT 0,
-  posted_at       BIGINT NOT NULL DEFAULT 0,
   detail          TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX posts_batch ON posts (batch, seq);

@@ -174,7 +174,6 @@ CREATE TABLE posts (
   chat_message_id TEXT NOT NULL DEFAULT '',
   created_at      INTEGER NOT NULL,
   attempted_at    INTEGER NOT NULL DEFAULT 0,
-  posted_at       INTEGER NOT NULL DEFAULT 0,
   detail          TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX posts_batch ON posts (batch, seq);
