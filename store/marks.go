@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"slices"
 	"strings"
 	"time"
@@ -45,11 +46,11 @@ func (l *later) settle(tx *Tx) error {
 		}
 	}
 	for part := range parts(l.posted) {
-		args := []any{int(Posted), tx.now}
+		args := []any{int(Posted)}
 		for _, p := range part {
 			args = append(args, string(p.id), string(p.chat))
 		}
-		if _, err := tx.exec(rows(len(part), `UPDATE posts SET state = ?, posted_at = ?, chat_message_id = ended.column2, detail = '' FROM (VALUES `, 2,
+		if _, err := tx.exec(rows(len(part), `UPDATE posts SET state = ?, chat_message_id = ended.column2, detail = '' FROM (VALUES `, 2,
 			`) AS ended WHERE posts.id = ended.column1 AND posts.state <> ?`), append(args, int(Posted))...); err != nil {
 			return err
 		}
@@ -62,31 +63,32 @@ func (l *later) settle(tx *Tx) error {
 
 func (l *later) settleAnswered(tx *Tx) error {
 	slices.Sort(l.answered) // rows are locked in one order
-	for part := range parts(slices.Compact(l.answered)) {
-		ids := make([]any, len(part))
-		for i, id := range part {
-			ids[i] = string(id)
+	for part := range parts(l.answered) {
+		var ids []any
+		for _, id := range part {
+			ids = append(ids, string(id))
 		}
-		states, err := all(tx, scanInt, `SELECT state FROM deliveries WHERE id IN `+in(len(part))+` ORDER BY id`+tx.w.s.dialect.locking(), ids...)
+		rise, err := all(tx, scanState, `SELECT state FROM deliveries WHERE id IN `+in(len(ids))+` AND state < ? + 0 ORDER BY id`+tx.w.s.dialect.locking(), append(ids, int(Delivered))...)
 		if err != nil {
 			return err
 		}
-		for _, s := range states {
-			if was := DeliveryState(s); was < Delivered {
-				tx.moved(was, Delivered)
-			}
+		for _, was := range rise {
+			tx.moved(was, Delivered)
 		}
-		args := append([]any{tx.now, tx.now, int(Delivered), int(Delivered)}, ids...)
 		if _, err := tx.exec(`UPDATE deliveries SET answered_at = CASE WHEN answered_at = 0 THEN ? ELSE answered_at END,
- delivered_at = CASE WHEN delivered_at = 0 THEN ? ELSE delivered_at END, state = CASE WHEN state < ? THEN ? ELSE state END WHERE id IN `+in(len(part)), args...); err != nil {
+ delivered_at = CASE WHEN delivered_at = 0 THEN ? ELSE delivered_at END, state = CASE WHEN state < ? THEN ? ELSE state END WHERE id IN `+in(len(ids)), append([]any{tx.now, tx.now, int(Delivered), int(Delivered)}, ids...)...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// markedRowOf is a row of numbers; untyped, PostgreSQL would
-// take them for text.
+func scanState(r *sql.Rows) (state DeliveryState, err error) {
+	err = r.Scan(&state)
+	return state, err
+}
+
+// markedRowOf is a row of numbers; untyped, PostgreSQL would take them for text.
 const markedRowOf = `(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`
 
 func (l *later) settleMarked(tx *Tx) error {
