@@ -66,6 +66,9 @@ func (r *readers) read(ctx context.Context, group []*riddle) error {
 		}
 		if q.lingers {
 			<-ctx.Done()
+			for range 200_000 { // others have time to leave him behind
+				runtime.Gosched()
+			}
 		}
 		if q.panics {
 			panic("a riddle")
