@@ -73,7 +73,7 @@ func answer(w http.ResponseWriter, word string) {
 }
 
 func isNonce(s string) bool {
-	return len(s) >= minNonce && len(s) <= maxNonce && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
+	return len(s) >= minNonce && len(s) <= maxNonce && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // admission is what a doctor shows before he sends a body.
