@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"time"
 )
 
 type serveCmd struct{}
@@ -38,6 +39,10 @@ func serve(ctx context.Context, a *app, cfg *Config) error {
 	if err != nil {
 		return fmt.Errorf("listen (POSTERN_LISTEN) %s cannot be listened on: %w", cfg.Listen, err)
 	}
+	// What starting took (migrations, templates, certificates) is given back, or it would stay
+	// for as long as nothing happens.
+	give := time.AfterFunc(time.Second, debug.FreeOSMemory)
+	defer give.Stop()
 	log.Info("postern serves", "listen", ln.Addr().String(), "tls", cfg.TLS.Mode, "public_url", cfg.PublicURL, "domain", cfg.Mailgun.Domain, "version", versionLine())
 	return g.Serve(ctx, ln)
 }
