@@ -120,6 +120,9 @@ func (tx *Tx) shift(by time.Duration) error {
 		`UPDATE rounds SET due_at = due_at + ? WHERE due_at > 0`,
 		`UPDATE watches SET check_at = check_at + ? WHERE check_at > 0`,
 		`UPDATE deliveries SET ask_at = ask_at + ? WHERE state = 3 AND ask_at > 0`,
+		// Since when an uncertain call is waited for. These go through the tables, on a rare day.
+		`UPDATE deliveries SET attempted_at = attempted_at + ? WHERE state IN (1, 2) AND attempted_at > 0`,
+		`UPDATE posts SET attempted_at = attempted_at + ? WHERE chat_message_id = '' AND attempted_at > 0`,
 	} {
 		args := []any{d, d, d}[:strings.Count(query, "?")]
 		if _, err := tx.exec(query, args...); err != nil {
