@@ -76,7 +76,7 @@ func (r *Rules) ask(ctx context.Context, j store.Job) (func(*store.Tx) error, er
 	var told []postern.MailEvent
 	if t, can := able[Tracer](r.Provider); can {
 		told, err = through(ctx, r.mail, func(ctx context.Context) ([]postern.MailEvent, error) {
-			return t.Trace(ctx, d.MessageID, d.AttemptedAt.Add(-time.Minute))
+			return t.Trace(ctx, d.MessageID, r.called(d))
 		})
 		if err != nil {
 			r.Logger.Warn("the provider could not be asked what became of an e-mail", "delivery", d.ID, "kind", postern.KindOf(err).String(), "error", err)

@@ -68,7 +68,7 @@ func (r *Rules) doubted(ctx context.Context, m *arrived, d store.Delivery) (stri
 		return "", nil
 	}
 	told, err := through(ctx, r.mail, func(ctx context.Context) ([]postern.MailEvent, error) {
-		return t.Trace(ctx, d.MessageID, d.AttemptedAt.Add(-time.Minute))
+		return t.Trace(ctx, d.MessageID, r.called(d))
 	})
 	if settled(err) {
 		return "the provider's books cannot be asked", nil

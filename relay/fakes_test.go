@@ -183,7 +183,8 @@ type fakeMail struct {
 	tries  []string // Message-IDs of all calls, taken or not
 	lifted []string
 	calls  map[string][]outcome
-	asked  int // how often the books were looked at
+	asked  int       // how often the books were looked at
+	since  time.Time // from when on, the last time
 	lag    bool
 	books  map[string][]postern.MailEvent // what became of mails, by Message-ID
 	traced int
@@ -221,6 +222,7 @@ func (m *fakeMail) DecodeEvent(body []byte) (e postern.MailEvent, err error) {
 
 func (m *fakeMail) Find(_ context.Context, id string, since time.Time) (bool, error) {
 	m.asked++
+	m.since = since
 	if o := take(m.calls, "find"); o.err != nil {
 		return false, o.err
 	}

@@ -327,6 +327,7 @@ func (b *poster) search(ctx context.Context, p store.Post) (final func(*store.Tx
 		patient = blindTime
 	}
 	if wait := patient - b.r.Store.Now().Sub(p.AttemptedAt); wait > 0 {
+		wait = min(wait, patient) // the clock may have been set between reading p and now
 		return func(tx *store.Tx) error { return tx.Again(b.j, tx.Now().Add(wait)) }, false, nil
 	}
 	if !blind {

@@ -42,6 +42,21 @@ func TestUnsurePostFoundByTheirClock(t *testing.T) {
 	}
 }
 
+// The clock was set back by hours after the batch was read: the post is not put off by that.
+func TestUnsurePostWhileTheClockIsSet(t *testing.T) {
+	h := answered(t, "Yes", unsure())
+	l := h.claimAfter(settleTime)
+	p := h.post1(t)
+	p.AttemptedAt = p.AttemptedAt.Add(5 * time.Hour)
+	b := &poster{r: h.Rules, l: l, j: l.Jobs[0], channel: channel}
+	final, _, err := b.one(t.Context(), p)
+	h.must(err)
+	h.must(h.Store.Finish(t.Context(), l, final))
+	if due, _, err := h.Store.NextDue(t.Context()); err != nil || due.After(h.now.Add(settleTime)) {
+		t.Errorf("put off by %v, %v", due.Sub(h.now), err)
+	}
+}
+
 // What never took effect is written once more, after the time in which it still might.
 func TestUnsurePostMissed(t *testing.T) {
 	h := answered(t, "Yes", unsure())

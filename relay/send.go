@@ -238,7 +238,8 @@ func (r *Rules) nextLook(since time.Duration) time.Duration {
 // resolve finds out whether an uncertain call succeeded, and repeats it only after a
 // clean miss, with the same Message-ID.
 func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
-	since := r.Store.Now().Sub(d.AttemptedAt)
+	// Less than 0 where the clock was set between reading d and now.
+	since := max(r.Store.Now().Sub(d.AttemptedAt), 0)
 	found, certain, err := r.look(ctx, d)
 	if err != nil {
 		r.Logger.Warn("the provider could not be asked about an uncertain e-mail", "delivery", d.ID, "error", err)
@@ -273,9 +274,15 @@ func (r *Rules) look(ctx context.Context, d store.Delivery) (found, certain bool
 		return false, true, nil
 	}
 	found, err = through(ctx, r.mail, func(ctx context.Context) (bool, error) {
-		return f.Find(ctx, d.MessageID, d.AttemptedAt.Add(-time.Minute))
+		return f.Find(ctx, d.MessageID, r.called(d))
 	})
 	return found, err == nil || settled(err), err
+}
+
+// called is by the machine's clock, as a provider understands it, when the call for a
+// delivery began at the earliest.
+func (r *Rules) called(d store.Delivery) time.Time {
+	return d.AttemptedAt.Add(r.Machine().Sub(r.Now()) - time.Minute)
 }
 
 func (r *Rules) noteOf(j store.Job, d store.Delivery, what, why string) store.Note {

@@ -73,6 +73,49 @@ func TestUnsureFound(t *testing.T) {
 	h.wantNoted("mailed", "found in the provider's books")
 }
 
+// The provider's books are searched by the machine's clock, which it compares with its own,
+// though the store's, by which the call was written down, is hours ahead or behind.
+func TestUnsureByMachinesClock(t *testing.T) {
+	for _, off := range []time.Duration{-9 * time.Hour, 9 * time.Hour} {
+		h := newHouse(t)
+		h.Machine = func() time.Time { return h.now.Add(off) }
+		h.mail.calls["send"] = []outcome{lost()}
+		h.says("ana", "Hello")
+		h.settle()
+		called := h.Machine()
+		h.pass(2 * time.Minute)
+		if before := called.Sub(h.mail.since); h.mail.asked == 0 || before < 0 || before > 5*time.Minute {
+			t.Errorf("searched from %v before the call on, %d times", before, h.mail.asked)
+		}
+	}
+}
+
+// The clock was set back by hours after a rule read when the call began: the next look is
+// not put off by that.
+func TestUnsureWhileTheClockIsSet(t *testing.T) {
+	h := sends(t, unsure())
+	l := h.claimAfter(time.Minute)
+	d := h.delivery(h.only())
+	d.AttemptedAt = d.AttemptedAt.Add(5 * time.Hour)
+	final, err := h.resolve(t.Context(), l, l.Jobs[0], d)
+	h.must(err)
+	h.must(h.Store.Finish(t.Context(), l, final))
+	if due, _, err := h.Store.NextDue(t.Context()); err != nil || due.After(h.now.Add(time.Minute)) {
+		t.Errorf("put off by %v, %v", due.Sub(h.now), err)
+	}
+}
+
+// claimAfter takes the one lane that is due then.
+func (h *house) claimAfter(d time.Duration) *store.Lease {
+	h.t.Helper()
+	h.now = h.now.Add(d)
+	leases, err := h.Store.Claim(h.t.Context(), 2)
+	if err != nil || len(leases) != 1 {
+		h.t.Fatal(len(leases), err)
+	}
+	return leases[0]
+}
+
 // The books lag: they are looked at again, and only a miss at the last counts.
 func TestUnsureFoundLate(t *testing.T) {
 	h := sends(t, lost())

@@ -119,10 +119,13 @@ func (tx *Tx) shift(by time.Duration) error {
 		`UPDATE jobs SET due_at = due_at + ?, cap_at = cap_at + ?, added_at = added_at + ?`,
 		`UPDATE rounds SET due_at = due_at + ? WHERE due_at > 0`,
 		`UPDATE watches SET check_at = check_at + ? WHERE check_at > 0`,
-		`UPDATE deliveries SET ask_at = ask_at + ? WHERE state = 3 AND ask_at > 0`,
-		// Since when an uncertain call is waited for. These go through the tables, on a rare day.
+		// Since when an e-mail is on its way, and a post uncertain: they are waited for and
+		// searched from there. These go through the tables, on a rare day.
+		`UPDATE deliveries SET ask_at = ask_at + ?, attempted_at = attempted_at + ? WHERE state = 3 AND ask_at > 0`,
 		`UPDATE deliveries SET attempted_at = attempted_at + ? WHERE state IN (1, 2) AND attempted_at > 0`,
 		`UPDATE posts SET attempted_at = attempted_at + ? WHERE chat_message_id = '' AND attempted_at > 0`,
+		// Up to when a read mark may be our own echo.
+		`UPDATE participants SET own_read_at = own_read_at + ? WHERE own_read_at > 0`,
 	} {
 		args := []any{d, d, d}[:strings.Count(query, "?")]
 		if _, err := tx.exec(query, args...); err != nil {

@@ -65,6 +65,7 @@ func Run(t *testing.T, b Backend) {
 		{"Reopen", testReopen},
 		{"ClockSteps", testClockSteps},
 		{"ClockStepsRounds", testClockStepsRounds},
+		{"ClockStepsCalls", testClockStepsCalls},
 		{"HandOff", testHandOff},
 		{"HandOffGroup", testHandOffGroup},
 		{"HandOffSlots", testHandOffSlots},
