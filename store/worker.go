@@ -55,7 +55,7 @@ const (
 // NewWorkers makes workers that handle at most slots lanes at once.
 func (s *Store) NewWorkers(slots int, log *slog.Logger, h Handler) *Workers {
 	w := &Workers{s: s, handle: h, slots: slots, log: log, active: map[*Lease]*held{}, free: make(chan struct{}, 1)}
-	w.claimed.Store(s.now())
+	w.move() // else nobody would notice one that never gets to ask
 	return w
 }
 

@@ -75,6 +75,7 @@ func Run(t *testing.T, b Backend) {
 		{"WorkersPanic", testWorkersPanic},
 		{"WorkersKinds", testWorkersKinds},
 		{"WorkersHalfDone", testWorkersHalfDone},
+		{"WorkersMoving", testWorkersMoving},
 		{"WorkersStop", testWorkersStop},
 		{"People", testPeople},
 		{"Participants", testParticipants},
