@@ -40,12 +40,12 @@ func (s *Store) putPeople(ctx context.Context, people []postern.Person) error {
 			if len(p.UserID) > maxKey {
 				return postern.Errorf(postern.Invalid, "store.people", "a user id of %d bytes", len(p.UserID))
 			}
-			_, err := tx.exec(`INSERT INTO people (user_id, email, name, locale, time_zone, updated_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, locale = excluded.locale, time_zone = excluded.time_zone, updated_at = excluded.updated_at,
+			_, err := tx.exec(`INSERT INTO people (user_id, email, name, locale, time_zone) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, locale = excluded.locale, time_zone = excluded.time_zone,
  stopped = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped ELSE '' END,
  stopped_detail = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped_detail ELSE '' END,
  stopped_at = CASE WHEN lower(people.email) = lower(excluded.email) THEN people.stopped_at ELSE 0 END,
- email = excluded.email`, string(p.UserID), p.Email, p.Name, p.Locale, p.TimeZone, tx.now)
+ email = excluded.email`, string(p.UserID), p.Email, p.Name, p.Locale, p.TimeZone)
 			if err != nil {
 				return err
 			}
@@ -85,9 +85,9 @@ func (s *Store) DeletePerson(ctx context.Context, id postern.UserID) (ok bool, e
 // known by his user id alone becomes known, so that the stop is kept. It tells
 // whether he had not been stopped before.
 func (tx *Tx) StopPerson(id postern.UserID, email string, why postern.StopReason, detail string) (fresh bool, err error) {
-	n, err := tx.exec(`INSERT INTO people (user_id, email, stopped, stopped_detail, stopped_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+	n, err := tx.exec(`INSERT INTO people (user_id, email, stopped, stopped_detail, stopped_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (user_id) DO UPDATE SET stopped = excluded.stopped, stopped_detail = excluded.stopped_detail, stopped_at = excluded.stopped_at
-WHERE people.stopped = ''`, string(id), email, string(why), detail, tx.now, tx.now)
+WHERE people.stopped = ''`, string(id), email, string(why), detail, tx.now)
 	return n > 0, err
 }
 
@@ -220,10 +220,10 @@ func (tx *Tx) ensure(c NewConversation, user postern.UserID, id postern.Particip
 		return p, err
 	}
 	p = Participant{ID: id, User: postern.UserID(text(string(user))), Conversation: Conversation{Platform: text(c.Platform), Channel: postern.ChannelID(text(string(c.Channel)))}}
-	fresh, err := tx.one(`INSERT INTO conversations (platform, channel, name, subject, root_id, created_at) VALUES (?, ?, ?, ?, ?, ?)
+	fresh, err := tx.one(`INSERT INTO conversations (platform, channel, name, subject, root_id) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (platform, channel) DO UPDATE SET name = excluded.name WHERE conversations.name <> excluded.name AND excluded.name <> ''
 RETURNING id, name, subject, root_id, COALESCE((SELECT read_at FROM reads WHERE reads.platform = conversations.platform AND reads.channel = conversations.channel AND reads.user_id = ?), 0)`,
-		[]any{c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, tx.now, string(user)},
+		[]any{c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, string(user)},
 		&p.Conversation.ID, &p.Name, &p.Subject, &p.RootID, &p.ReadAt)
 	tx.touched = true
 	if err != nil {

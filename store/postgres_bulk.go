@@ -31,10 +31,10 @@ func (postgres) join(tx *Tx, convs []NewConversation, list []joined) (int, error
 	for i, c := range convs {
 		platforms[i], channels[i], names[i], subjects[i], roots[i] = c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID
 	}
-	_, err := tx.exec(`INSERT INTO conversations (platform, channel, name, subject, root_id, created_at)
-SELECT platform, channel, name, subject, root, ?::bigint
+	_, err := tx.exec(`INSERT INTO conversations (platform, channel, name, subject, root_id)
+SELECT platform, channel, name, subject, root
 FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS c(platform, channel, name, subject, root, n) ORDER BY n
-ON CONFLICT (platform, channel) DO NOTHING`, tx.now, platforms, channels, names, subjects, roots)
+ON CONFLICT (platform, channel) DO NOTHING`, platforms, channels, names, subjects, roots)
 	if err != nil {
 		return 0, err
 	}

@@ -2,11 +2,11 @@ package store
 
 func (sqlite) join(tx *Tx, convs []NewConversation, list []joined) (n int, err error) {
 	for part := range parts(convs) {
-		args := make([]any, 0, 6*len(part))
+		args := make([]any, 0, 5*len(part))
 		for _, c := range part {
-			args = append(args, c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID, tx.now)
+			args = append(args, c.Platform, string(c.Channel), c.Name, c.Subject, c.RootID)
 		}
-		if _, err := tx.exec(rows(len(part), `INSERT INTO conversations (platform, channel, name, subject, root_id, created_at) VALUES `, 6, ` ON CONFLICT (platform, channel) DO NOTHING`), args...); err != nil {
+		if _, err := tx.exec(rows(len(part), `INSERT INTO conversations (platform, channel, name, subject, root_id) VALUES `, 5, ` ON CONFLICT (platform, channel) DO NOTHING`), args...); err != nil {
 			return n, err
 		}
 	}

@@ -62,8 +62,7 @@ CREATE TABLE people (
   time_zone      TEXT NOT NULL DEFAULT '',
   stopped        TEXT NOT NULL DEFAULT '',
   stopped_detail TEXT NOT NULL DEFAULT '',
-  stopped_at     BIGINT NOT NULL DEFAULT 0,
-  updated_at     BIGINT NOT NULL
+  stopped_at     BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE conversations (
@@ -73,7 +72,6 @@ CREATE TABLE conversations (
   name       TEXT NOT NULL DEFAULT '',
   subject    TEXT NOT NULL,       -- constant: mail programs thread by it
   root_id    TEXT NOT NULL,       -- the synthetic first Message-ID of the thread
-  created_at BIGINT NOT NULL,
   UNIQUE (platform, channel)
 );
 

@@ -70,8 +70,7 @@ CREATE TABLE people (
   time_zone      TEXT NOT NULL DEFAULT '',
   stopped        TEXT NOT NULL DEFAULT '',
   stopped_detail TEXT NOT NULL DEFAULT '',
-  stopped_at     INTEGER NOT NULL DEFAULT 0,
-  updated_at     INTEGER NOT NULL
+  stopped_at     INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE TABLE conversations (
@@ -81,7 +80,6 @@ CREATE TABLE conversations (
   name       TEXT NOT NULL DEFAULT '',
   subject    TEXT NOT NULL,       -- constant: mail programs thread by it
   root_id    TEXT NOT NULL,       -- the synthetic first Message-ID of the thread
-  created_at INTEGER NOT NULL,
   UNIQUE (platform, channel)
 );
 
