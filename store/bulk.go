@@ -74,7 +74,6 @@ type accepted struct {
 	provider string // its id there
 	ask      int64
 	late     LaneJob
-	op       *op
 }
 
 func (b *bulk) empty() bool {
@@ -148,9 +147,6 @@ func (tx *Tx) acceptLate(a accepted) error {
 	if err != nil || rose {
 		return err
 	}
-	running := tx.op
-	defer func() { tx.op = running }()
-	tx.op = a.op
 	return tx.Add(a.late)
 }
 

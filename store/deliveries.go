@@ -165,7 +165,7 @@ func (tx *Tx) Accept(id postern.DeliveryID, providerID string, ask time.Time, la
 	if err := late.check(); err != nil {
 		return err
 	}
-	tx.bulk.accepted, tx.touched = append(tx.bulk.accepted, accepted{id, text(providerID), ms(ask), late, tx.op}), true
+	tx.bulk.accepted, tx.touched = append(tx.bulk.accepted, accepted{id, text(providerID), ms(ask), late}), true
 	return nil
 }
 
