@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"slices"
 
 	"github.com/postern-chat/postern"
@@ -27,7 +26,7 @@ func (s *Store) Answerer(ctx context.Context, id postern.ParticipantID, batch st
 	return lookUp(ctx, s.answerers, id, batch)
 }
 
-const answererFields = participantFields + `, pe.user_id IS NOT NULL, COALESCE(pe.email, ''), COALESCE(pe.name, ''), COALESCE(pe.locale, ''), COALESCE(pe.time_zone, ''),
+const answererFields = participantFields + `, pe.user_id IS NOT NULL, COALESCE(pe.user_id, ''), COALESCE(pe.email, ''), COALESCE(pe.name, ''), COALESCE(pe.locale, ''), COALESCE(pe.time_zone, ''),
  COALESCE(pe.stopped, ''), COALESCE(pe.stopped_detail, ''), COALESCE(pe.stopped_at, 0), EXISTS (SELECT 1 FROM posts WHERE batch = want.word), ` + perhapsDelivery + `,
  (SELECT content FROM delivery_contents WHERE delivery_id = d.id)`
 
@@ -42,30 +41,14 @@ const (
  ORDER BY newest_at, created_at LIMIT 500`
 )
 
-func scanAnswerer(r *sql.Rows) (n int, add func(*Answerer), err error) {
-	var a Answerer
-	var muted, revoked, stopped int64
-	var content []byte
-	dest := append([]any{&n}, a.dest(&muted, &revoked)...)
-	dest = append(dest, &a.Known, &a.Person.Email, &a.Person.Name, &a.Person.Locale, &a.Person.TimeZone, &a.Person.Stopped, &a.Person.StoppedDetail, &stopped, &a.Before)
-	d, err := scanDeliveryState(func(more ...any) error { return r.Scan(append(dest, more...)...) }, &content)
-	a.Muted, a.Revoked, a.Person.StoppedAt, d.Content = muted != 0, revoked != 0, at(stopped), content
-	if a.Known {
-		a.Person.UserID = a.User
-	}
-	return n, func(to *Answerer) {
-		a.Last = to.Last
-		if d.ID != "" {
-			a.Last = append(a.Last, d)
-		}
-		*to = a
-	}, err
+func (a *Answerer) dest() []any {
+	return append(append(append(a.Participant.dest(), &a.Known), personDest(&a.Person)...), &a.Before)
 }
 
-func (a *Answerer) sort() {
-	slices.SortStableFunc(a.Last, func(x, y Delivery) int {
-		return cmp.Or(cmp.Compare(y.NewestAt, x.NewestAt), y.CreatedAt.Compare(x.CreatedAt))
-	})
+func (a *Answerer) deliveries() *[]Delivery { return &a.Last }
+
+func (a *Answerer) order(x, y Delivery) int {
+	return cmp.Or(cmp.Compare(y.NewestAt, x.NewestAt), y.CreatedAt.Compare(x.CreatedAt))
 }
 
 // Marks is what says how far a participant's marks may be moved, as of one moment.
@@ -86,28 +69,16 @@ func (s *Store) Marks(ctx context.Context, id postern.ParticipantID, lane string
 
 const marksFields = participantFields + `, EXISTS (SELECT 1 FROM jobs WHERE jobs.lane = (SELECT number FROM lanes WHERE lanes.lane = want.word || c.platform || '/' || c.channel || '/' || p.user_id)),
  EXISTS (SELECT 1 FROM deliveries WHERE participant_id = p.id AND newest_at > p.own_read_upto AND newest_at <= p.own_delivered_upto AND state < 4),
- CASE WHEN p.own_read_upto = 0 AND p.own_delivered_upto = 0 THEN COALESCE((SELECT MIN(created_at) FROM mailed WHERE participant_id = p.id), 0) ELSE 0 END, ` + perhapsDelivery
+ CASE WHEN p.own_read_upto = 0 AND p.own_delivered_upto = 0 THEN COALESCE((SELECT MIN(created_at) FROM mailed WHERE participant_id = p.id), 0) ELSE 0 END, ` + perhapsDelivery + `, NULL`
 
-func scanMarks(r *sql.Rows) (n int, add func(*Marks), err error) {
-	var m Marks
-	var muted, revoked int64
-	dest := append([]any{&n}, m.dest(&muted, &revoked)...)
-	dest = append(dest, &m.Busy, &m.Between, &m.FirstMailed)
-	d, err := scanDeliveryState(func(more ...any) error { return r.Scan(append(dest, more...)...) })
-	m.Muted, m.Revoked = muted != 0, revoked != 0
-	return n, func(to *Marks) {
-		m.Since = to.Since
-		if d.ID != "" {
-			m.Since = append(m.Since, d)
-		}
-		*to = m
-	}, err
+func (m *Marks) dest() []any {
+	return append(m.Participant.dest(), &m.Busy, &m.Between, &m.FirstMailed)
 }
 
-func (m *Marks) sort() {
-	slices.SortStableFunc(m.Since, func(x, y Delivery) int {
-		return cmp.Or(cmp.Compare(x.NewestAt, y.NewestAt), x.CreatedAt.Compare(y.CreatedAt))
-	})
+func (m *Marks) deliveries() *[]Delivery { return &m.Since }
+
+func (m *Marks) order(x, y Delivery) int {
+	return cmp.Or(cmp.Compare(x.NewestAt, y.NewestAt), x.CreatedAt.Compare(y.CreatedAt))
 }
 
 // lookup is a question about a participant, and the answer.
@@ -126,9 +97,21 @@ func lookUp[A any](ctx context.Context, t *together[lookup[A]], id postern.Parti
 	return q.answer, true, nil
 }
 
-// readLookups makes what answers lookups: fields and deliveries see dialect.about; scan
-// reads a row of question n, which add adds to what is known; sort puts deliveries in order.
-func readLookups[A any](s *Store, fields, deliveries string, scan func(*sql.Rows) (n int, add func(*A), err error), sort func(*A)) func(context.Context, []*lookup[A]) error {
+// looked is what a lookup answers: a participant, what else his row tells, and deliveries.
+type looked interface {
+	// dest is what a row of the fields is scanned into, but for the delivery at its end.
+	dest() []any
+	// deliveries are those of all rows, and order is theirs.
+	deliveries() *[]Delivery
+	order(x, y Delivery) int
+}
+
+// readLookups makes what answers lookups: fields and deliveries see dialect.about. A row
+// ends with a delivery's columns, and its content or NULL.
+func readLookups[A any, P interface {
+	*A
+	looked
+}](s *Store, fields, deliveries string) func(context.Context, []*lookup[A]) error {
 	return func(ctx context.Context, group []*lookup[A]) error {
 		ids, words := make([]int64, len(group)), make([]string, len(group))
 		for i, q := range group {
@@ -142,15 +125,23 @@ func readLookups[A any](s *Store, fields, deliveries string, scan func(*sql.Rows
 		}
 		defer func() { _ = rows.Close() }()
 		for rows.Next() {
-			n, add, err := scan(rows)
+			var n int
+			var answer A
+			dest := append([]any{&n}, P(&answer).dest()...)
+			d, err := scanDelivery(func(more ...any) error { return rows.Scan(append(dest, more...)...) })
 			if err != nil {
 				return fault("store.read", err)
 			}
-			add(&group[n].answer)
-			group[n].found = true
+			q := group[n]
+			list := *P(&q.answer).deliveries()
+			if d.ID != "" {
+				list = append(list, d)
+			}
+			q.answer, q.found = answer, true
+			*P(&q.answer).deliveries() = list
 		}
 		for _, q := range group {
-			sort(&q.answer)
+			slices.SortStableFunc(*P(&q.answer).deliveries(), P(&q.answer).order)
 		}
 		return fault("store.read", rows.Err())
 	}

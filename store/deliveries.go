@@ -184,10 +184,9 @@ func scanDelivery(scan func(...any) error) (Delivery, error) {
 }
 
 func scanDeliveryState(scan func(...any) error, more ...any) (d Delivery, err error) {
-	var created, attempted, delivered, opened, answered int64
-	dest := []any{&d.ID, (*signed)(&d.Participant), &d.State, &d.MessageID, &d.ProviderID, &d.Recipient, &d.NewestAt, &created, &attempted, &delivered, &opened, &answered, &d.Detail}
+	dest := []any{&d.ID, (*signed)(&d.Participant), &d.State, &d.MessageID, &d.ProviderID, &d.Recipient, &d.NewestAt,
+		(*moment)(&d.CreatedAt), (*moment)(&d.AttemptedAt), (*moment)(&d.DeliveredAt), (*moment)(&d.OpenedAt), (*moment)(&d.AnsweredAt), &d.Detail}
 	err = scan(append(dest, more...)...)
-	d.CreatedAt, d.AttemptedAt, d.DeliveredAt, d.OpenedAt, d.AnsweredAt = at(created), at(attempted), at(delivered), at(opened), at(answered)
 	return d, err
 }
 

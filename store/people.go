@@ -12,14 +12,12 @@ import (
 const personColumns = `user_id, email, name, locale, time_zone, stopped, stopped_detail, stopped_at`
 
 func scanPerson(rows *sql.Rows) (p postern.Person, err error) {
-	var stopped int64
-	err = rows.Scan(personDest(&p, &stopped)...)
-	p.StoppedAt = at(stopped)
+	err = rows.Scan(personDest(&p)...)
 	return p, err
 }
 
-func personDest(p *postern.Person, stopped *int64) []any {
-	return []any{&p.UserID, &p.Email, &p.Name, &p.Locale, &p.TimeZone, &p.Stopped, &p.StoppedDetail, stopped}
+func personDest(p *postern.Person) []any {
+	return []any{&p.UserID, &p.Email, &p.Name, &p.Locale, &p.TimeZone, &p.Stopped, &p.StoppedDetail, (*moment)(&p.StoppedAt)}
 }
 
 // PutPeople writes people, new or changed. A new address lifts a stop: it was the old
@@ -56,9 +54,7 @@ ON CONFLICT (user_id) DO UPDATE SET name = excluded.name, locale = excluded.loca
 
 // Person finds a person; false if nobody is known by that id.
 func (s *Store) Person(ctx context.Context, id postern.UserID) (p postern.Person, ok bool, err error) {
-	var stopped int64
-	ok, err = s.one(ctx, `SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p, &stopped)...)
-	p.StoppedAt = at(stopped)
+	ok, err = s.one(ctx, `SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p)...)
 	return p, ok, err
 }
 
@@ -128,19 +124,6 @@ type Participant struct {
 	Conversation
 }
 
-// signed reads an id that has 64 bits from a column that counts from -2^63.
-type signed postern.ParticipantID
-
-// Scan implements sql.Scanner.
-func (id *signed) Scan(v any) error {
-	n, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("an id of type %T", v)
-	}
-	*id = signed(n) //nolint:gosec // the same 64 bits
-	return nil
-}
-
 const (
 	participantColumns = participantFields + fromParticipants
 	participantFields  = `p.id, p.user_id, p.muted_at, p.revoked_at, COALESCE(r.read_at, 0), p.own_read_at, p.own_read_upto, p.own_delivered_upto,
@@ -149,32 +132,26 @@ const (
  LEFT JOIN reads r ON r.platform = c.platform AND r.channel = c.channel AND r.user_id = p.user_id`
 )
 
-func (p *Participant) dest(muted, revoked *int64) []any {
-	return []any{(*signed)(&p.ID), &p.User, muted, revoked, &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
+func (p *Participant) dest() []any {
+	return []any{(*signed)(&p.ID), &p.User, (*isSet)(&p.Muted), (*isSet)(&p.Revoked), &p.ReadAt, &p.OwnReadAt, &p.OwnReadUpto, &p.OwnDeliveredUpto,
 		&p.Conversation.ID, &p.Platform, &p.Channel, &p.Name, &p.Subject, &p.RootID}
 }
 
 // Participant finds a participant by our id; false if there is none.
 func (s *Store) Participant(ctx context.Context, id postern.ParticipantID) (p Participant, ok bool, err error) {
-	var muted, revoked int64
-	ok, err = s.one(ctx, `SELECT `+participantColumns+` WHERE p.id = ?`, []any{int64(id)}, p.dest(&muted, &revoked)...)
-	p.Muted, p.Revoked = muted != 0, revoked != 0
+	ok, err = s.one(ctx, `SELECT `+participantColumns+` WHERE p.id = ?`, []any{int64(id)}, p.dest()...)
 	return p, ok, err
 }
 
 // Participant finds a participant by our id, within a transaction.
 func (tx *Tx) Participant(id postern.ParticipantID) (p Participant, ok bool, err error) {
-	var muted, revoked int64
-	ok, err = tx.one(`SELECT `+participantColumns+` WHERE p.id = ?`, []any{int64(id)}, p.dest(&muted, &revoked)...)
-	p.Muted, p.Revoked = muted != 0, revoked != 0
+	ok, err = tx.one(`SELECT `+participantColumns+` WHERE p.id = ?`, []any{int64(id)}, p.dest()...)
 	return p, ok, err
 }
 
 // Person finds a person, within a transaction.
 func (tx *Tx) Person(id postern.UserID) (p postern.Person, ok bool, err error) {
-	var stopped int64
-	ok, err = tx.one(`SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p, &stopped)...)
-	p.StoppedAt = at(stopped)
+	ok, err = tx.one(`SELECT `+personColumns+` FROM people WHERE user_id = ?`, []any{string(id)}, personDest(&p)...)
 	return p, ok, err
 }
 
@@ -243,10 +220,8 @@ SELECT ?, id, ?, ? FROM conversations WHERE platform = ? AND channel = ? ON CONF
 }
 
 func (tx *Tx) participantOf(c NewConversation, user postern.UserID) (p Participant, ok bool, err error) {
-	var muted, revoked int64
 	ok, err = tx.one(`SELECT `+participantColumns+` WHERE c.platform = ? AND c.channel = ? AND p.user_id = ?`,
-		[]any{c.Platform, string(c.Channel), string(user)}, p.dest(&muted, &revoked)...)
-	p.Muted, p.Revoked = muted != 0, revoked != 0
+		[]any{c.Platform, string(c.Channel), string(user)}, p.dest()...)
 	return p, ok, err
 }
 

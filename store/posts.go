@@ -82,9 +82,7 @@ func (s *Store) Posts(ctx context.Context, batch string) ([]Post, error) {
 		return nil, err
 	}
 	return collect(rows, func(r *sql.Rows) (p Post, err error) {
-		var attempted int64
-		err = r.Scan(&p.ID, &p.Batch, &p.Seq, &p.Conversation, &p.User, &p.Text, &p.File, &p.State, &p.ChatID, &attempted, &p.Detail)
-		p.AttemptedAt = at(attempted)
+		err = r.Scan(&p.ID, &p.Batch, &p.Seq, &p.Conversation, &p.User, &p.Text, &p.File, &p.State, &p.ChatID, (*moment)(&p.AttemptedAt), &p.Detail)
 		return p, err
 	})
 }
@@ -132,9 +130,7 @@ ON CONFLICT (event_id) DO UPDATE SET reason = excluded.reason, detail = excluded
 const heldColumns = `id, event_id, participant_id, reason, detail, sender, recipient, subject, state, held_at FROM held`
 
 func scanHeld(r *sql.Rows) (h Held, err error) {
-	var when int64
-	err = r.Scan(&h.ID, &h.Event, (*signed)(&h.Participant), &h.Reason, &h.Detail, &h.Sender, &h.Recipient, &h.Subject, &h.State, &when)
-	h.HeldAt = at(when)
+	err = r.Scan(&h.ID, &h.Event, (*signed)(&h.Participant), &h.Reason, &h.Detail, &h.Sender, &h.Recipient, &h.Subject, &h.State, (*moment)(&h.HeldAt))
 	return h, err
 }
 

@@ -56,8 +56,8 @@ func readTogether[Q any](s *Store, read func(context.Context, []*Q) error) *toge
 // startReaders starts all that is read so.
 func (s *Store) startReaders() {
 	s.recipients = readTogether(s, s.readRecipients)
-	s.answerers = readTogether(s, readLookups(s, answererFields, lastFew, scanAnswerer, (*Answerer).sort))
-	s.marks = readTogether(s, readLookups(s, marksFields, sinceMarks, scanMarks, (*Marks).sort))
+	s.answerers = readTogether(s, readLookups[Answerer](s, answererFields, lastFew))
+	s.marks = readTogether(s, readLookups[Marks](s, marksFields, sinceMarks))
 }
 
 // ask waits until the question, about which so many rows are to be read, is answered. What
