@@ -21,6 +21,10 @@ func (s *Store) Queued() (n int) {
 	return n
 }
 
+// Share is for how long functions of one group run that are in no lane. Only a function
+// of such a group may ask.
+func (s *Store) Share() time.Duration { return max(functionTime, s.writer("").commits) }
+
 // CheckClock looks whether Config.Now was set.
 func (s *Store) CheckClock(ctx context.Context) error { return s.checkClock(ctx) }
 

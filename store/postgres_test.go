@@ -25,6 +25,7 @@ func postgres(opts ...pgtest.Option) storetest.Backend {
 		Fresh:      func(t testing.TB) string { return pgtest.Start(t, opts...) },
 		Shared:     true,
 		Queued:     (*store.Store).Queued,
+		Share:      (*store.Store).Share,
 		HandOnly:   (*store.Store).HandOnly,
 		HandedOver: (*store.Store).HandedOver,
 		Stopping:   (*store.Store).Stopping,

@@ -29,6 +29,7 @@ func sqlite() storetest.Backend {
 	return storetest.Backend{
 		Fresh:  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "house.db") },
 		Queued: (*store.Store).Queued,
+		Share:  (*store.Store).Share,
 		Holds: func(ctx context.Context, s *store.Store) error {
 			if s.Ping(ctx) != nil {
 				return nil // closed by the test

@@ -20,6 +20,8 @@ type Backend struct {
 	Shared bool
 	// Queued tells how many writes wait in a store, so that a test can make a group.
 	Queued func(*store.Store) int
+	// Share tells how long functions of one group may run, if one of them asks.
+	Share func(*store.Store) time.Duration
 	// LookAtClock, if any, has a store notice that its Config.Now was set.
 	LookAtClock func(context.Context, *store.Store) error
 	// HandOnly has lanes handed to a handler that nobody asks for, until stop is called.

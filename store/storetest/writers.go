@@ -157,7 +157,7 @@ func testArrivalsTakeTurns(t *testing.T, b Backend) {
 					_, _, recorded = s.Record(context.Background(), store.Arrival{Source: "test", Body: []byte("b")})
 				})
 				awaitQueued(t, b, s, 1)
-				time.Sleep(300 * time.Millisecond) // far more than is one group's share
+				time.Sleep(b.Share(s) + time.Millisecond) // the group has no more time
 			case 2:
 				arrival.Wait() // for ever, if this function came before it
 			}
