@@ -14,8 +14,15 @@ import (
 	"github.com/postern-chat/postern/store"
 )
 
+// addDelivery writes a delivery down, with a Message-ID and a content if it has none.
 func addDelivery(t testing.TB, s *store.Store, d store.Delivery, messages ...store.Mailed) {
 	t.Helper()
+	if d.MessageID == "" {
+		d.MessageID = string(d.ID) + "@x"
+	}
+	if d.Content == nil {
+		d.Content = []byte("{}")
+	}
 	do(t, s, func(tx *store.Tx) error { return tx.AddDelivery(d, messages) })
 }
 
@@ -125,8 +132,8 @@ func testFirstDelivery(t *testing.T, b Backend) {
 		return tx.AddDelivery(store.Delivery{ID: "d1", Participant: who, MessageID: "d1@x", Content: []byte("{}")}, nil)
 	})
 	clock.Move(time.Hour)
-	addDelivery(t, s, store.Delivery{ID: "d2", Participant: who, MessageID: "d2@x", Content: []byte("{}")})
-	addDelivery(t, s, store.Delivery{ID: "d3", Participant: 4, MessageID: "d3@x", Content: []byte("{}")})
+	addDelivery(t, s, store.Delivery{ID: "d2", Participant: who})
+	addDelivery(t, s, store.Delivery{ID: "d3", Participant: 4})
 	for id, want := range map[postern.DeliveryID]bool{"d1": true, "d2": false, "d3": false, "none": false} {
 		if got := must(s.WasFirst(ctxOf(t), id))(t); got != want {
 			t.Errorf("%s was first: %v", id, got)
@@ -142,7 +149,7 @@ func testDeliveryOrder(t *testing.T, b Backend) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		id := postern.DeliveryID(fmt.Sprint("d", n))
-		addDelivery(t, s, store.Delivery{ID: id, MessageID: string(id) + "@x", Content: []byte{}})
+		addDelivery(t, s, store.Delivery{ID: id})
 		states := rapid.SliceOfN(rapid.SampledFrom([]store.DeliveryState{store.Sending, store.Unsure, store.Accepted, store.Delivered, store.Opened, store.Failed}), 1, 8).Draw(rt, "events")
 		high, first := store.Queued, map[store.DeliveryState]time.Time{}
 		for i, to := range states {
@@ -172,7 +179,7 @@ func testDeliveryCounts(t *testing.T, b Backend) {
 	for i := range 24 {
 		wg.Go(func() {
 			id := postern.DeliveryID(fmt.Sprint("d", i))
-			addDelivery(t, s, store.Delivery{ID: id, MessageID: string(id) + "@x", Content: []byte{}})
+			addDelivery(t, s, store.Delivery{ID: id})
 			do(t, s, func(tx *store.Tx) error { return tx.Attempt(id) })
 			if i%2 == 0 {
 				do(t, s, func(tx *store.Tx) error { _, err := tx.Advance(id, store.Delivered, tx.Now(), ""); return err })
@@ -207,7 +214,7 @@ func testDeliveryCounts(t *testing.T, b Backend) {
 		ok(t, s.Close())
 		s = openAt(t, cfg)
 	}
-	addDelivery(t, s, store.Delivery{ID: "more", MessageID: "more@x", Content: []byte{}})
+	addDelivery(t, s, store.Delivery{ID: "more"})
 	holds(t, b, s)
 	want["queued"] = 1
 	if diff := cmp.Diff(want, must(s.DeliveryCounts(ctxOf(t)))(t)); diff != "" {

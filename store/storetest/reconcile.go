@@ -128,7 +128,7 @@ func testAsks(t *testing.T, b Backend) {
 	ctx := ctxOf(t)
 	for i := range 4 {
 		id := postern.DeliveryID(fmt.Sprint("d", i))
-		addDelivery(t, s, store.Delivery{ID: id, Participant: 9, MessageID: string(id) + "@x", Recipient: "bob@example.com", Content: []byte("{}"), NewestAt: int64(i)})
+		addDelivery(t, s, store.Delivery{ID: id, Participant: 9, Recipient: "bob@example.com", NewestAt: int64(i)})
 		do(t, s, func(tx *store.Tx) error {
 			return tx.Accept(id, "p", clock.Now().Add(time.Duration(4-i)*time.Minute), job("late", "x"))
 		})
