@@ -19,6 +19,7 @@ type clock struct {
 	elapsed func() time.Duration
 	base    atomic.Int64 // ns since 1970 at an elapsed of 0
 	step    sync.Mutex   // held while the clock is looked after
+	theirs  bool         // it is the database's
 }
 
 const (
@@ -152,12 +153,22 @@ func (s *Store) measureClock(ctx context.Context) error {
 			best, base = took, micros*1000-int64(before+took/2)
 		}
 	}
+	followed := s.clock.theirs
+	s.clock.theirs = true
 	by := time.Duration(base - s.clock.base.Load())
 	if by.Abs() <= best { // we know no better
 		return nil
 	}
-	if by.Abs() > maxDrift {
-		s.cfg.Logger.Info("this machine's clock differs from the database's, which counts", "by", -by)
+	switch log := s.cfg.Logger; {
+	case by.Abs() <= maxDrift:
+	case !followed:
+		log.Info("this machine's clock differs from the database's, which counts", "by", -by)
+	case by < 0:
+		// Nothing moves with it, as it does on SQLite: until all replicas have noticed they
+		// write by two clocks, and one that moved things would move what others just wrote.
+		log.Warn("the database's clock was set back: what waits, and every call that has a rate, waits for as much longer", "by", by)
+	default:
+		log.Warn("the database's clock was set forward, or this machine slept: what waits is due", "by", by)
 	}
 	s.clock.base.Store(base)
 	return nil

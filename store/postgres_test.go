@@ -3,7 +3,9 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -189,11 +191,13 @@ func TestPostgresNewer(t *testing.T) {
 	}
 }
 
-// A machine's clock does not matter: the database's does, for all who share it.
+// A machine's clock does not matter: the database's does, for all who share it. That it
+// was set is told, because much waits for it.
 func TestPostgresClock(t *testing.T) {
 	dsn := pgtest.Start(t, pgtest.NoFsync())
-	for _, skew := range []time.Duration{0, 5 * time.Hour, -5 * time.Hour} {
-		s, err := store.Open(t.Context(), store.Config{Database: dsn})
+	for skew, says := range map[time.Duration]string{0: "", 5 * time.Hour: "was set back", -5 * time.Hour: "was set forward"} {
+		var said bytes.Buffer
+		s, err := store.Open(t.Context(), store.Config{Database: dsn, Logger: slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,6 +228,9 @@ func TestPostgresClock(t *testing.T) {
 		_ = conn.Close(t.Context())
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
+		}
+		if told := said.String(); !strings.Contains(told, says) || (told == "") != (says == "") {
+			t.Errorf("%v wrong, it said: %s", skew, told)
 		}
 	}
 }
