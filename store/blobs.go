@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"database/sql"
+)
 
 // ID names this database, for ever.
 func (s *Store) ID(ctx context.Context) (id string, err error) {
@@ -22,27 +25,15 @@ func (tx *Tx) UseBlobs(delivery string, refs ...string) error {
 // UsedBlobs tells which of these blobs an event or a delivery needs.
 func (s *Store) UsedBlobs(ctx context.Context, refs []string) (map[string]bool, error) {
 	used := map[string]bool{}
-	for len(refs) > 0 {
-		n := min(len(refs), perLane)
-		places := inLength(n)
-		args := make([]any, places)
-		for i := range args {
-			args[i] = refs[min(i, n-1)]
+	for _, query := range []string{`SELECT ref FROM blob_uses WHERE ref IN `, `SELECT content_ref FROM events WHERE content_ref <> '' AND content_ref IN `} {
+		err := s.inParts(ctx, query, nil, refs, func(r *sql.Rows) error {
+			ref, err := scanString(r)
+			used[ref] = true
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		for _, query := range []string{`SELECT ref FROM blob_uses WHERE ref IN `, `SELECT content_ref FROM events WHERE content_ref <> '' AND content_ref IN `} {
-			rows, err := s.query(ctx, query+in(places), args...)
-			if err != nil {
-				return nil, err
-			}
-			found, err := collect(rows, scanString)
-			if err != nil {
-				return nil, err
-			}
-			for _, ref := range found {
-				used[ref] = true
-			}
-		}
-		refs = refs[n:]
 	}
 	return used, nil
 }
