@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 )
 
@@ -133,11 +134,18 @@ func (tx *Tx) Poke(lane, kind string) error {
 	return nil
 }
 
-// poke does it. The lane's row is locked.
+// poke does it, after jobs were added. The lane's row is locked, or new.
 func (tx *Tx) poke(p poke) error {
 	h, ok := tx.held[p.lane]
 	if !ok {
-		return nil
+		if _, added := slices.BinarySearchFunc(tx.added, p.lane, func(j laneJob, lane string) int { return cmp.Compare(j.Lane, lane) }); !added {
+			return nil
+		}
+		held, err := tx.w.s.dialect.hold(tx, []string{p.lane}, true)
+		if err != nil {
+			return err
+		}
+		h = held[p.lane]
 	}
 	if h.fence != 0 {
 		h.poked = p.kind

@@ -190,7 +190,7 @@ func (tx *Tx) flush(rest []*op) error {
 		}
 	}
 	if len(tx.added) > 0 {
-		slices.SortStableFunc(tx.added, laneOrder)
+		slices.SortStableFunc(tx.added, laneOrder) // poke wants that too
 		if err := d.add(tx, tx.added); err != nil {
 			return err
 		}

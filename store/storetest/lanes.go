@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -427,6 +428,12 @@ func testPoke(t *testing.T, b Backend) {
 		return tx.Retry(l.Jobs[1], clock.Now().Add(time.Hour))
 	}))
 	claimNone(t, s, "what was poked is done")
+
+	// Whoever opens the lane and whoever pokes it may be neighbours in one transaction.
+	do(t, s, func(tx *store.Tx) error {
+		return errors.Join(tx.Add(quiet("new", "wait"), quiet("other", "next")), tx.Poke("new", "wait"), tx.Poke("other", "wait"))
+	})
+	finish(t, s, claimOne(t, s, "new"))
 }
 
 // Giving back a very long lane is not a matter of its length; that it is right is what
