@@ -21,6 +21,9 @@ func (s *Store) Queued() (n int) {
 	return n
 }
 
+// Woken receives when a lane may have become due in this process.
+func (s *Store) Woken() <-chan struct{} { return s.wake }
+
 // Share is for how long functions of one group run that are in no lane. Only a function
 // of such a group may ask.
 func (s *Store) Share() time.Duration { return max(functionTime, s.writer("").commits) }

@@ -211,9 +211,6 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
 	return at(due.Int64), due.Valid, err
 }
 
-// Woken receives when a lane may have become due in this process.
-func (s *Store) Woken() <-chan struct{} { return s.wake }
-
 // errLost says that the lane is somebody else's by now.
 var errLost = postern.Errorf(postern.Temporary, "store.lane", "the lease ran out and the lane is another's").Because(postern.CauseStale)
 

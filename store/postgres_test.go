@@ -28,6 +28,7 @@ func postgres(opts ...pgtest.Option) storetest.Backend {
 		Shared:     true,
 		Queued:     (*store.Store).Queued,
 		Share:      (*store.Store).Share,
+		Woken:      (*store.Store).Woken,
 		HandOnly:   (*store.Store).HandOnly,
 		HandedOver: (*store.Store).HandedOver,
 		Stopping:   (*store.Store).Stopping,

@@ -102,7 +102,7 @@ func testWakes(t *testing.T, b Backend) {
 	for i, end := 0, time.Now().Add(patience); ; i++ {
 		record(t, one, fmt.Sprint(i), job("l", "x"))
 		select {
-		case <-two.Woken():
+		case <-b.Woken(two):
 			return
 		case <-time.After(50 * time.Millisecond):
 			if time.Now().After(end) {

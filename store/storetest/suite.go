@@ -22,6 +22,8 @@ type Backend struct {
 	Queued func(*store.Store) int
 	// Share tells how long functions of one group may run, if one of them asks.
 	Share func(*store.Store) time.Duration
+	// Woken, where Shared, receives when another store has something due.
+	Woken func(*store.Store) <-chan struct{}
 	// LookAtClock, if any, has a store notice that its Config.Now was set.
 	LookAtClock func(context.Context, *store.Store) error
 	// HandOnly has lanes handed to a handler that nobody asks for, until stop is called.
