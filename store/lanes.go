@@ -249,8 +249,9 @@ func (s *Store) Extend(ctx context.Context, leases []*Lease) (lost []*Lease, err
 }
 
 // claimDue leases due lanes, for both databases: %[1]s and %[2]s are the greater and the
-// lesser of two values, %[3]s locks the rows, by %[4]s they are found again. A lane whose quiet window is open wants to
-// wait for the last of its jobs; where that is still to come it is put off instead.
+// lesser of two values, %[3]s locks the rows, by %[4]s they are found again. A lane whose
+// quiet window is open wants to wait for the last of its jobs; where that is still to come
+// it is put off instead.
 const claimDue = `WITH found AS MATERIALIZED (SELECT number, lane, due_at, cap_at FROM lanes WHERE due_at <= ? ORDER BY due_at LIMIT ? + 0 %[3]s),
 due AS MATERIALIZED (SELECT %[4]s, CASE WHEN cap_at <= ? THEN due_at ELSE %[2]s(cap_at, %[1]s(due_at,
  (SELECT MAX(due_at) FROM (SELECT due_at FROM jobs WHERE jobs.lane = found.number ORDER BY id LIMIT 100) AS few))) END AS wish FROM found)

@@ -65,8 +65,8 @@ ON CONFLICT (connection, state) DO UPDATE SET n = c.n + excluded.n`
 
 // writing prepares a writer's connection. A commit must be on the disk when it is
 // answered. Long values are compressed by the quicker way, where the server has it: what is
-// said of a webhook and of a mail is mostly that. A process that is frozen or cut off in a transaction must not hold its rows
-// for longer than a lease.
+// said of a webhook and of a mail is mostly that. A process that is frozen or cut off in a
+// transaction must not hold its rows for longer than a lease.
 func writing(ctx context.Context, c *pgx.Conn) error {
 	_, err := c.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '10s', false), set_config('lock_timeout', '10s', false),
  set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
