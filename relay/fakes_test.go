@@ -55,6 +55,7 @@ type fakeChat struct {
 	asked    []string      // names of the calls made
 	off      time.Duration // how far its clock is ahead of ours
 	told     bool          // it is known only after an answer
+	listed   func()        // what happens while a list is on its way to us; once
 }
 
 func (c *fakeChat) Ahead() time.Duration {
@@ -102,6 +103,10 @@ func (c *fakeChat) Messages(_ context.Context, _ postern.ChannelID, since time.T
 		if !m.CreatedAt.Before(since) && len(out) < 200 {
 			out = append(out, m)
 		}
+	}
+	if f := c.listed; f != nil {
+		c.listed = nil
+		f()
 	}
 	return out, nil
 }

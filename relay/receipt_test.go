@@ -175,6 +175,21 @@ func TestMarkWaits(t *testing.T) {
 		h.tells(postern.MailDelivered, m)
 		h.wantMarks("delivered bob")
 	})
+	t.Run("for a message that comes and is mailed while the platform is asked", func(t *testing.T) {
+		h := newHouse(t)
+		m := h.mailed("One")
+		h.chat.listed = func() {
+			h.says("ana", "Two")
+			h.settle()
+		}
+		h.tells(postern.MailDelivered, m)
+		if len(h.mail.sent) != 2 {
+			t.Fatalf("%d mails", len(h.mail.sent))
+		}
+		h.wantMarks()
+		h.tells(postern.MailDelivered, h.mail.sent[1])
+		h.wantMarks("delivered bob")
+	})
 	t.Run("not for what needs no mark", func(t *testing.T) {
 		h := newHouse(t)
 		m := h.mailed("One")
