@@ -193,6 +193,7 @@ type fakeMail struct {
 	lag    bool
 	books  map[string][]postern.MailEvent // what became of mails, by Message-ID
 	traced int
+	found  func() // what happens while an answer of the books is on its way to us; once
 }
 
 // sent is a mail that the provider took.
@@ -230,6 +231,10 @@ func (m *fakeMail) Find(_ context.Context, id string, since time.Time) (bool, er
 	m.since = since
 	if o := take(m.calls, "find"); o.err != nil {
 		return false, o.err
+	}
+	if f := m.found; f != nil {
+		m.found = nil
+		f()
 	}
 	return !m.lag && slices.ContainsFunc(m.sent, func(s sent) bool { return s.MessageID == id }), nil
 }

@@ -55,8 +55,24 @@ func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d st
 	if final, err := r.anew(ctx, j, d); err != nil || final != nil {
 		return final, err
 	}
-	if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Attempt(d.ID) }); err != nil {
+	return r.attempt(ctx, l, j, d, "")
+}
+
+// attempt makes another call for a delivery that is written down, unless an event proved
+// meanwhile that none is needed. why is noted; "" = nothing is.
+func (r *Rules) attempt(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery, why string) (func(*store.Tx) error, error) {
+	needed := false
+	err := r.Store.Work(ctx, l, func(tx *store.Tx) (err error) {
+		if needed, err = tx.Attempt(d.ID); err != nil || !needed || why == "" {
+			return err
+		}
+		return tx.Note(r.noteOf(j, d, "repeated", why))
+	})
+	if err != nil {
 		return nil, err
+	}
+	if !needed {
+		return r.resume(ctx, l, j)
 	}
 	return r.sendStored(ctx, j, d)
 }
@@ -154,7 +170,9 @@ const maxSendDefects = 8
 // unsent says what to write down of a call that did not succeed.
 func (r *Rules) unsent(j store.Job, d store.Delivery, cause error) func(*store.Tx) error {
 	kind := postern.KindOf(cause)
-	young := d.CreatedAt.IsZero() || r.Now().Sub(d.CreatedAt) < maxSendAge
+	// Its job is older, and moves along where the clock is set.
+	age := min(r.Now().Sub(d.CreatedAt), r.Now().Sub(j.AddedAt))
+	young := d.CreatedAt.IsZero() || age < maxSendAge
 	switch {
 	case kind == postern.Unsure:
 		return r.doubt(j, d, cause)
@@ -248,15 +266,7 @@ func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d stor
 	case found:
 		return func(tx *store.Tx) error { return r.taken(tx, j, d, "found in the provider's books") }, nil
 	case certain && since >= r.UnsureAfter:
-		if err := r.Store.Work(ctx, l, func(tx *store.Tx) error {
-			if err := tx.Note(r.noteOf(j, d, "repeated", "not found in the provider's books")); err != nil {
-				return err
-			}
-			return tx.Attempt(d.ID)
-		}); err != nil {
-			return nil, err
-		}
-		return r.sendStored(ctx, j, d)
+		return r.attempt(ctx, l, j, d, "not found in the provider's books")
 	}
 	return func(tx *store.Tx) error {
 		if _, err := tx.Advance(d.ID, store.Unsure, tx.Now(), ""); err != nil {

@@ -147,6 +147,34 @@ func TestUnsureMissed(t *testing.T) {
 	h.wantNoted("repeated", "not found in the provider's books")
 }
 
+// An event proves the mail while the books, which lag, are asked: it is not sent again.
+func TestUnsureProvenWhileAsked(t *testing.T) {
+	h := sends(t, lost())
+	h.mail.lag = true
+	h.pass(34 * time.Minute)
+	h.mail.found = func() { h.tells(postern.MailDelivered, h.only()) }
+	h.pass(2 * time.Minute)
+	if h.mail.found != nil || len(h.mail.tries) != 1 {
+		t.Errorf("calls %v", h.mail.tries)
+	}
+	h.wantState(h.only(), store.Delivered)
+	h.wantNoted("repeated")
+	h.wantNoted("mailed", "an event proved it")
+	h.wantMarks("delivered bob")
+}
+
+// The clock was set forward by days while a mail waited. Its job's time moved along, that
+// of its writing did not: it is no older for that.
+func TestPutOffWhileTheClockIsSet(t *testing.T) {
+	h := sends(t, failure(postern.Temporary))
+	l := h.claimAfter(100 * time.Hour)
+	l.Jobs[0].AddedAt = h.now.Add(-time.Minute)
+	h.mail.calls["send"] = []outcome{failure(postern.Temporary)}
+	h.work(l)
+	h.pass(time.Hour)
+	h.wantState(h.only(), store.Accepted)
+}
+
 func TestUnsureAgainAndAgain(t *testing.T) {
 	h := sends(t, unsure(), unsure(), lost())
 	h.pass(3 * time.Hour)
