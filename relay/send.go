@@ -39,7 +39,7 @@ func (r *Rules) resume(ctx context.Context, l *store.Lease, j store.Job) (func(*
 // sendAgain calls once more for a delivery that certainly was not taken.
 func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
 	if why, err := r.withdrawn(ctx, j, d); err != nil || why != "" {
-		return func(tx *store.Tx) error {
+		return whileQueued(j, d, func(tx *store.Tx) error {
 			if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), "withdrawn: "+why); err != nil {
 				return err
 			}
@@ -50,12 +50,24 @@ func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d st
 				return err
 			}
 			return tx.Done(j)
-		}, err
+		}), err
 	}
 	if final, err := r.anew(ctx, j, d); err != nil || final != nil {
-		return final, err
+		return whileQueued(j, d, final), err
 	}
 	return r.attempt(ctx, l, j, d, "")
+}
+
+// whileQueued ends a delivery with fn, unless an event proved it since it was read.
+func whileQueued(j store.Job, d store.Delivery, fn func(*store.Tx) error) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		if now, ok, err := tx.Delivery(d.ID); err != nil {
+			return err
+		} else if ok && now.State != store.Queued {
+			return tx.Again(j, tx.Now())
+		}
+		return fn(tx)
+	}
 }
 
 // attempt makes another call for a delivery that is written down, unless an event proved

@@ -163,6 +163,19 @@ func TestUnsureProvenWhileAsked(t *testing.T) {
 	h.wantMarks("delivered bob")
 }
 
+// An event proves a mail that waits for another call, while the chat is asked whether it
+// still says what is true: it is not written anew.
+func TestPutOffProvenWhileAsked(t *testing.T) {
+	h := sends(t, failure(postern.Temporary))
+	h.chat.messages[0].Text, h.chat.messages[0].UpdatedAt = "Hello again", h.now.Add(time.Second)
+	h.chat.listed = func() { h.tells(postern.MailDelivered, h.only()) }
+	h.pass(time.Hour)
+	if h.chat.listed != nil || len(h.mail.tries) != 1 {
+		t.Errorf("calls %v", h.mail.tries)
+	}
+	h.wantState(h.only(), store.Delivered)
+}
+
 // The clock was set forward by days while a mail waited. Its job's time moved along, that
 // of its writing did not: it is no older for that.
 func TestPutOffWhileTheClockIsSet(t *testing.T) {
