@@ -56,6 +56,7 @@ type fakeChat struct {
 	off      time.Duration // how far its clock is ahead of ours
 	told     bool          // it is known only after an answer
 	listed   func()        // what happens while a list is on its way to us; once
+	opened   func()        // the same of a file
 }
 
 func (c *fakeChat) Ahead() time.Duration {
@@ -169,6 +170,10 @@ func (c *fakeChat) OpenFile(_ context.Context, f postern.ChatFile) (io.ReadClose
 		return io.NopCloser(io.MultiReader(strings.NewReader("half"), broken{o.err})), -1, nil
 	} else if o.err != nil {
 		return nil, 0, o.err
+	}
+	if f := c.opened; f != nil {
+		c.opened = nil
+		f()
 	}
 	content, ok := c.files[f.URL]
 	if !ok {
