@@ -262,3 +262,21 @@ func TestEachMemberIsAStep(t *testing.T) {
 		}
 	}
 }
+
+// A call that was under way when its service was shut off, and succeeds, shows that it is up.
+func TestGateLateSuccess(t *testing.T) {
+	g, _ := testGate(0)
+	if err := g.enter(); err != nil {
+		t.Fatal(err)
+	}
+	for range gateFailures {
+		tries(g, postern.Errorf(postern.Temporary, "fake", "down"))
+	}
+	if g.shut() == 0 {
+		t.Fatal("not shut")
+	}
+	g.leave(nil, false)
+	if g.shut() != 0 || g.failures != 0 {
+		t.Error("it answers, and is left alone")
+	}
+}
