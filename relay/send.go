@@ -301,10 +301,17 @@ func (r *Rules) look(ctx context.Context, d store.Delivery) (found, certain bool
 	return found, err == nil || settled(err), err
 }
 
-// called is by the machine's clock, as a provider understands it, when the call for a
-// delivery began at the earliest.
+// called is by the machine's clock, as a provider understands it, when the first call for a
+// delivery began at the earliest: the books may tell late of one that a later call repeated.
 func (r *Rules) called(d store.Delivery) time.Time {
-	return d.AttemptedAt.Add(r.Machine().Sub(r.Now()) - time.Minute)
+	began := d.AttemptedAt
+	if !d.CreatedAt.IsZero() && d.CreatedAt.Before(began) {
+		began = d.CreatedAt
+		if first := d.AttemptedAt.Add(-maxSendAge); first.After(began) {
+			began = first // so long it was not tried: the clock was set
+		}
+	}
+	return began.Add(r.Machine().Sub(r.Now()) - time.Minute)
 }
 
 func (r *Rules) noteOf(j store.Job, d store.Delivery, what, why string) store.Note {

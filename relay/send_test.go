@@ -90,6 +90,24 @@ func TestUnsureByMachinesClock(t *testing.T) {
 	}
 }
 
+// The books may tell of the first call only after the second: they are searched from the
+// first on.
+func TestUnsureSearchedFromTheFirstCall(t *testing.T) {
+	h := sends(t, lost(), unsure())
+	first := h.now
+	h.mail.lag = true
+	h.pass(36 * time.Minute)
+	if len(h.mail.tries) != 2 {
+		t.Fatalf("calls %v", h.mail.tries)
+	}
+	h.mail.lag = false
+	h.pass(time.Hour)
+	if before := first.Sub(h.mail.since); before < 0 || before > 5*time.Minute || len(h.mail.tries) != 2 {
+		t.Errorf("searched from %v before the first call on; calls %v", before, h.mail.tries)
+	}
+	h.wantState(h.only(), store.Accepted)
+}
+
 // The clock was set back by hours after a rule read when the call began: the next look is
 // not put off by that.
 func TestUnsureWhileTheClockIsSet(t *testing.T) {
