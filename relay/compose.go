@@ -106,7 +106,7 @@ func (r *Rules) filesOf(ctx context.Context, ch postern.ChannelID, m wanted) ([]
 	if known || m.Type != postern.FileMessage || !ok {
 		return slices.Clone(m.Files), nil
 	}
-	now, err := reader.Message(ctx, ch, m.ID)
+	now, err := through(ctx, r.chat, func(ctx context.Context) (postern.ChatMessage, error) { return reader.Message(ctx, ch, m.ID) })
 	switch {
 	case err != nil && !settled(err):
 		return nil, err

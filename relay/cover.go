@@ -134,7 +134,7 @@ func (r *Rules) unmarkedSince(p store.Marks, upto int64) int64 {
 	if since == 1 {
 		since = p.FirstMailed
 	}
-	return min(max(since, r.Now().Add(-r.Reconcile.Window).UnixMilli()), upto+1)
+	return min(max(since, r.theirs(r.Now()).Add(-r.Reconcile.Window).UnixMilli()), upto+1)
 }
 
 // wakeLater has a participant's marks looked at again.

@@ -55,6 +55,8 @@ type fakeChat struct {
 	asked    []string      // names of the calls made
 	off      time.Duration // how far its clock is ahead of ours
 	told     bool          // it is known only after an answer
+	listed   func()        // what happens while a list is on its way to us; once
+	opened   func()        // the same of a file
 }
 
 func (c *fakeChat) Ahead() time.Duration {
@@ -102,6 +104,10 @@ func (c *fakeChat) Messages(_ context.Context, _ postern.ChannelID, since time.T
 		if !m.CreatedAt.Before(since) && len(out) < 200 {
 			out = append(out, m)
 		}
+	}
+	if f := c.listed; f != nil {
+		c.listed = nil
+		f()
 	}
 	return out, nil
 }
@@ -165,6 +171,10 @@ func (c *fakeChat) OpenFile(_ context.Context, f postern.ChatFile) (io.ReadClose
 	} else if o.err != nil {
 		return nil, 0, o.err
 	}
+	if f := c.opened; f != nil {
+		c.opened = nil
+		f()
+	}
 	content, ok := c.files[f.URL]
 	if !ok {
 		return nil, 0, postern.Errorf(postern.Permanent, "fake", "no such file").Because(postern.CauseNotFound)
@@ -188,6 +198,7 @@ type fakeMail struct {
 	lag    bool
 	books  map[string][]postern.MailEvent // what became of mails, by Message-ID
 	traced int
+	found  func() // what happens while an answer of the books is on its way to us; once
 }
 
 // sent is a mail that the provider took.
@@ -225,6 +236,10 @@ func (m *fakeMail) Find(_ context.Context, id string, since time.Time) (bool, er
 	m.since = since
 	if o := take(m.calls, "find"); o.err != nil {
 		return false, o.err
+	}
+	if f := m.found; f != nil {
+		m.found = nil
+		f()
 	}
 	return !m.lag && slices.ContainsFunc(m.sent, func(s sent) bool { return s.MessageID == id }), nil
 }

@@ -102,6 +102,7 @@ func (g *gate) leave(err error, stopped bool) {
 	case err == nil || kind != postern.Temporary && kind != postern.Unsure || after > 0:
 		if g.pause > 0 {
 			g.logger.Info("a service answers again", "service", g.name)
+			g.until = time.Time{} // a slow call may tell so before the pause is over
 		}
 		g.failures, g.pause = 0, 0
 		if g.told && after > 0 {

@@ -262,3 +262,50 @@ func TestEachMemberIsAStep(t *testing.T) {
 		}
 	}
 }
+
+// A call that was under way when its service was shut off, and succeeds, shows that it is up.
+func TestGateLateSuccess(t *testing.T) {
+	g, _ := testGate(0)
+	if err := g.enter(); err != nil {
+		t.Fatal(err)
+	}
+	for range gateFailures {
+		tries(g, postern.Errorf(postern.Temporary, "fake", "down"))
+	}
+	if g.shut() == 0 {
+		t.Fatal("not shut")
+	}
+	g.leave(nil, false)
+	if g.shut() != 0 || g.failures != 0 {
+		t.Error("it answers, and is left alone")
+	}
+}
+
+// reading is a chat that can be asked for one message.
+type reading struct{ *fakeChat }
+
+func (c reading) Message(_ context.Context, _ postern.ChannelID, id postern.MessageID) (m postern.ChatMessage, err error) {
+	for _, m := range c.messages {
+		if m.ID == id {
+			return m, c.call("message").err
+		}
+	}
+	return m, failure(postern.Permanent).err
+}
+
+// A chat that is down is not asked where a file is either.
+func TestGateBeforeOneMessage(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.Platform = reading{c.Platform.(*fakeChat)} })
+	for range gateFailures {
+		tries(h.Rules.chat, postern.Errorf(postern.Temporary, "fake", "down"))
+	}
+	h.says("ana", "See this", func(e *postern.ChatEvent) { e.Message.Type = postern.FileMessage })
+	h.settle()
+	if n := countOf(h.chat.asked, "message"); n != 0 || len(h.mail.sent) != 0 {
+		t.Errorf("asked %d times, %d mails", n, len(h.mail.sent))
+	}
+	h.pass(time.Minute)
+	if n := countOf(h.chat.asked, "message"); n != 1 || len(h.mail.sent) != 1 {
+		t.Errorf("asked %d times, %d mails", n, len(h.mail.sent))
+	}
+}

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -47,13 +48,18 @@ func (m *moments[T]) get(ctx context.Context, now func() time.Time, key string, 
 	if ok && m.fresh(a, now()) {
 		return a.value, nil
 	}
-	got := m.flight.DoChan(key, func() (any, error) {
+	got := m.flight.DoChan(key, func() (v any, err error) {
+		defer func() {
+			if p := recover(); p != nil { // on a goroutine where nobody else would
+				v, err = nil, postern.Errorf(postern.Internal, "relay.moment", "panic: %v\n%s", p, debug.Stack())
+			}
+		}()
 		// Not the asker's context: others wait for the same answer.
-		v, err := ask(context.WithoutCancel(ctx))
+		t, err := ask(context.WithoutCancel(ctx))
 		if err == nil {
-			m.keep(key, v, now())
+			m.keep(key, t, now())
 		}
-		return v, err
+		return t, err
 	})
 	select {
 	case <-ctx.Done():

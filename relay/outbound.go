@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/internal/seal"
@@ -93,6 +95,12 @@ func (r *Rules) mailBurst(ctx context.Context, l *store.Lease) (func(*store.Tx) 
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Files)+len(c.Links) > 0 { // which may have taken minutes
+		if moot, err := r.mootNow(ctx, t); err != nil || moot {
+			r.drop(c)
+			return func(tx *store.Tx) error { return tx.Again(burst[0], tx.Now()) }, err
+		}
+	}
 	d, err := r.writeDown(ctx, l, t, c, burst)
 	if err != nil {
 		return nil, err
@@ -151,6 +159,20 @@ func (r *Rules) gather(ctx context.Context, burst []store.Job, events []postern.
 	}
 	r.remembered(t, known)
 	return t, r.lookAgain(ctx, t)
+}
+
+// mootNow tells whether our own memory gives reasons by now against a mail that was
+// gathered before: then it is gathered anew.
+func (r *Rules) mootNow(ctx context.Context, t *letterTo) (bool, error) {
+	now, err := r.Store.Recipient(ctx, r.PlatformName, t.channel.ID, t.user, t.ids())
+	if err != nil {
+		return false, err
+	}
+	p := now.Participant
+	_, why := r.addressOf(t.user, now.Person, now.Known)
+	return why != "" || p.Muted || slices.ContainsFunc(t.messages, func(m wanted) bool {
+		return now.Revisions[m.ID].Removed || r.hasRead(p, time.UnixMilli(p.ReadAt), m.CreatedAt)
+	}), nil
 }
 
 // close ends a burst of which nothing is to be mailed.

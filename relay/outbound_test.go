@@ -108,6 +108,52 @@ func TestLookAgainInVain(t *testing.T) {
 	}
 }
 
+// A file may take minutes. What is heard in them counts.
+func TestDroppedWhileAFileIsFetched(t *testing.T) {
+	in := postern.Channel{ID: channel}
+	for name, tt := range map[string]struct {
+		heard func(*house, postern.ChatMessage)
+		why   string
+	}{
+		"deleted": {func(h *house, m postern.ChatMessage) {
+			h.arrives(postern.ChatEvent{Kind: postern.MessageDeleted, Channel: in, Message: m})
+		}, "deleted"},
+		"read": {func(h *house, m postern.ChatMessage) {
+			h.arrives(postern.ChatEvent{Kind: postern.MessagesRead, Channel: in, Reads: []postern.ReadMark{{User: "bob", At: m.CreatedAt}}})
+		}, "read"},
+		"stopped": {func(h *house, _ postern.ChatMessage) {
+			h.must(h.Store.Do(t.Context(), func(tx *store.Tx) error {
+				_, err := tx.StopPerson("bob", bobsAddress, postern.StopComplained, "")
+				return err
+			}))
+		}, "stopped: complained"},
+		"nothing": {func(*house, postern.ChatMessage) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.chat.files["https://files.example/f"] = "words"
+			m := h.says("ana", "See this", func(e *postern.ChatEvent) {
+				e.Message.Files = []postern.ChatFile{{URL: "https://files.example/f", Name: "f.txt", ContentType: "text/plain"}}
+			})
+			h.chat.opened = func() {
+				tt.heard(h, m)
+				h.settle()
+			}
+			h.settle()
+			if tt.why == "" {
+				if len(h.mail.sent) != 1 {
+					t.Errorf("%d mails", len(h.mail.sent))
+				}
+				return
+			}
+			h.wantNoted("not mailed", tt.why)
+			if len(h.mail.sent) != 0 || h.chat.opened != nil {
+				t.Errorf("%d mails", len(h.mail.sent))
+			}
+		})
+	}
+}
+
 func TestBurst(t *testing.T) {
 	h := newHouse(t, func(c *Config) { c.Delay = 10 * time.Second })
 	h.says("ana", "One")

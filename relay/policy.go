@@ -118,8 +118,9 @@ func (r *Rules) remembered(t *letterTo, known store.Recipient) {
 }
 
 // ownEcho is how far the platform's clock and ours may be apart, beyond what it told us,
-// when its word on a read mark is compared with the moment we moved that mark ourselves.
-const ownEcho = 2 * time.Second
+// when its word on a read mark is compared with the moment we moved that mark ourselves. It
+// tells its time in whole seconds, and what is less than two of them is not believed.
+const ownEcho = 4 * time.Second
 
 // hasRead tells whether a read mark at the platform proves that the person himself read
 // a message. One that is not later than our own last move of it proves nothing: we
@@ -128,11 +129,7 @@ func (r *Rules) hasRead(p store.Participant, mark, created time.Time) bool {
 	if mark.UnixMilli() <= 0 || mark.Before(created) {
 		return false
 	}
-	echo, off := ownEcho, r.ahead()
-	if off != 0 {
-		echo += ownEcho // it is told in seconds
-	}
-	return p.OwnReadAt == 0 || mark.Add(-off).Sub(time.UnixMilli(p.OwnReadAt)) > echo
+	return p.OwnReadAt == 0 || mark.Add(-r.ahead()).Sub(time.UnixMilli(p.OwnReadAt)) > ownEcho
 }
 
 // fresh is how long the platform's word on who is there is believed where no quiet window

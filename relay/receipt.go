@@ -133,6 +133,15 @@ type mark struct {
 	delivered, read int64 // creation of the newest message covered, ms; 0 = leave the mark
 }
 
+// above is the creation (ms) of the newest message that was covered before by all marks
+// that are to be moved.
+func (m mark) above(p store.Participant) int64 {
+	if m.read > 0 {
+		return p.OwnReadUpto
+	}
+	return p.OwnDeliveredUpto
+}
+
 // receipt moves a participant's marks as far as they may go. The platform keeps one
 // high-water mark for a user and channel, so moving it claims every message before it.
 func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(*store.Tx) error, error) {
@@ -170,9 +179,10 @@ func (r *Rules) receipt(ctx context.Context, l *store.Lease, j store.Job) (func(
 	}
 	late := false
 	err = r.Store.Work(ctx, l, func(tx *store.Tx) (err error) {
-		// While the platform was asked a message may have come: the last look is ours.
+		// While the platform was asked a message may have come, and even been mailed: the
+		// last look is ours.
 		var fanout bool
-		if late, fanout, err = tx.Waits(r.mailLane(p), r.chatLane(p.Channel), jobFanout); err != nil || late {
+		if late, fanout, err = tx.Overtaken(known, m.above(p), r.mailLane(p), r.chatLane(p.Channel), jobFanout); err != nil || late {
 			return err
 		}
 		if late = fanout; late {

@@ -175,6 +175,21 @@ func TestMarkWaits(t *testing.T) {
 		h.tells(postern.MailDelivered, m)
 		h.wantMarks("delivered bob")
 	})
+	t.Run("for a message that comes and is mailed while the platform is asked", func(t *testing.T) {
+		h := newHouse(t)
+		m := h.mailed("One")
+		h.chat.listed = func() {
+			h.says("ana", "Two")
+			h.settle()
+		}
+		h.tells(postern.MailDelivered, m)
+		if len(h.mail.sent) != 2 {
+			t.Fatalf("%d mails", len(h.mail.sent))
+		}
+		h.wantMarks()
+		h.tells(postern.MailDelivered, h.mail.sent[1])
+		h.wantMarks("delivered bob")
+	})
 	t.Run("not for what needs no mark", func(t *testing.T) {
 		h := newHouse(t)
 		m := h.mailed("One")
@@ -275,6 +290,25 @@ func TestOwnEchoByTheirClock(t *testing.T) {
 	}
 }
 
+// The platform's clock is three seconds ahead of ours, which whole seconds do not tell from
+// two: its echo of our mark is still known.
+func TestOwnEchoWithinWhatIsTold(t *testing.T) {
+	h := newHouse(t)
+	m := h.mailed("One")
+	h.tells(postern.MailDelivered, m)
+	h.now = h.now.Add(time.Minute)
+	missed := h.now.Add(-time.Millisecond)
+	h.tells(postern.MailOpened, m)
+	h.wantMarks("delivered bob", "read bob")
+	h.arrives(postern.ChatEvent{Kind: postern.MessagesRead, Channel: postern.Channel{ID: channel}, Reads: []postern.ReadMark{{User: "bob", At: h.now.Add(2900 * time.Millisecond)}}})
+	h.settle()
+	h.says("ana", "Two", func(e *postern.ChatEvent) { e.Message.CreatedAt = missed })
+	h.settle()
+	if len(h.mail.sent) != 2 {
+		t.Errorf("%d mails; not mailed: %q", len(h.mail.sent), h.noted("not mailed"))
+	}
+}
+
 // A mark of ours lies over a message that we had not heard of; it was not read for that.
 // So too when the mark's answer was lost, or we were killed before it came.
 func TestOwnMarkOverUnheard(t *testing.T) {
@@ -341,9 +375,9 @@ func TestHasRead(t *testing.T) {
 		{"after it", 11, 10, 0, 0, true},
 		{"our own, covered", 100, 10, 100, 10, false},
 		{"our own, not covered", 100, 50, 100, 10, false},
-		{"near our own", 102, 50, 100, 10, false},
+		{"near our own", 104, 50, 100, 10, false},
 		{"near our own, before", 98, 50, 100, 10, false},
-		{"his own, later", 103, 50, 100, 10, true},
+		{"his own, later", 105, 50, 100, 10, true},
 		{"earlier than our own: perhaps that before it", 97, 50, 100, 10, false},
 	} {
 		p := store.Participant{OwnReadAt: tt.ownAt * 1000, OwnReadUpto: tt.upto * 1000}

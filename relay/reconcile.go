@@ -206,7 +206,7 @@ func (r *Rules) heardFrom(ctx context.Context, ch postern.ChannelID, first time.
 		from = time.UnixMilli(w.Upto)
 	case !r.periodic(): // as far as the last sweep could not see
 		swept, ok, err := r.Store.FindRound(ctx, r.sweepRound())
-		if at := time.UnixMilli(swept.Upto).Add(-clockSkew); ok && at.Before(from) {
+		if at := r.sweptTo(swept); ok && at.Before(from) {
 			from = at
 		}
 		if err != nil {
@@ -217,10 +217,10 @@ func (r *Rules) heardFrom(ctx context.Context, ch postern.ChannelID, first time.
 	if err != nil {
 		return first, err
 	}
-	if oldest := r.Now().Add(-r.Reconcile.Window); from.Before(oldest) {
+	if oldest := r.theirs(r.Now()).Add(-r.Reconcile.Window); from.Before(oldest) {
 		from = oldest
 	}
-	if began := time.UnixMilli(begun.Upto); !ok || from.Before(began) {
+	if began := r.theirs(time.UnixMilli(begun.Upto)); !ok || from.Before(began) {
 		from = began // what was written before we were there is nobody's mail
 		if !ok {
 			from = first
@@ -287,7 +287,7 @@ func (r *Rules) heed(ctx context.Context, list []postern.ChatMessage, id postern
 // byAge parts messages, oldest first, into those whose webhook is not coming any more and
 // those whose webhook may be on its way.
 func (r *Rules) byAge(list []postern.ChatMessage) (old, young []postern.ChatMessage) {
-	by := r.Now().Add(-grace)
+	by := r.theirs(r.Now()).Add(-grace)
 	for i, m := range list {
 		if m.CreatedAt.After(by) {
 			return list[:i], list[i:]
@@ -320,7 +320,7 @@ func (r *Rules) reconcile(ctx context.Context, j store.Job) (func(*store.Tx) err
 		return nil, err
 	}
 	now := r.Now()
-	from, err := r.heardFrom(ctx, a.Channel, now)
+	from, err := r.heardFrom(ctx, a.Channel, r.theirs(now))
 	if err != nil {
 		return nil, err
 	}

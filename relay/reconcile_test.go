@@ -195,6 +195,36 @@ func TestLostWebhook(t *testing.T) {
 	})
 }
 
+// Messages are dated by the platform's clock, which may be hours from ours.
+func TestLostWebhookByAnotherClock(t *testing.T) {
+	for _, off := range []time.Duration{-3 * time.Hour, 0, 3 * time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			h := listens(t)
+			h.chat.off = off
+			theirs := func(m *postern.ChatMessage) { m.CreatedAt = m.CreatedAt.Add(off) }
+			h.ticks(time.Minute)
+			h.lost("ana", "word-0", func(m *postern.ChatMessage) { m.CreatedAt = start().Add(off - time.Minute) }) // before we were there
+			h.lost("ana", "word-1", theirs)
+			h.ticks(7 * time.Minute)
+			h.wantMailed("word-1")
+			h.ticks(20 * time.Minute)
+			h.lost("ana", "word-2", theirs)
+			h.ticks(7 * time.Minute)
+			h.wantMailed("word-1", "word-2")
+		})
+	}
+}
+
+// Our clock was set back by hours since the last sweep.
+func TestLostWebhookWhileTheClockIsSet(t *testing.T) {
+	h := listens(t)
+	h.ticks(10 * time.Minute)
+	h.must(h.Store.Do(t.Context(), func(tx *store.Tx) error { return tx.RoundDone(h.sweepRound(), h.now.Add(5*time.Hour).UnixMilli()) }))
+	h.lost("ana", "word-1")
+	h.ticks(7 * time.Minute)
+	h.wantMailed("word-1")
+}
+
 // Where the platform does not tell where something was written, conversations are looked
 // through by time, at their bounded rate.
 func TestLostWebhookWithoutChannels(t *testing.T) {

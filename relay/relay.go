@@ -156,6 +156,9 @@ func (r *Rules) ahead() time.Duration {
 	return d
 }
 
+// theirs is what the platform's clock tells at a moment of Now: by that messages are dated.
+func (r *Rules) theirs(t time.Time) time.Time { return t.Add(r.ahead()) }
+
 // The kinds of jobs. They are stored: a name, once used, keeps its meaning.
 const (
 	jobMessage = "message" // mail lane: a chat message for one member

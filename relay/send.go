@@ -39,7 +39,7 @@ func (r *Rules) resume(ctx context.Context, l *store.Lease, j store.Job) (func(*
 // sendAgain calls once more for a delivery that certainly was not taken.
 func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery) (func(*store.Tx) error, error) {
 	if why, err := r.withdrawn(ctx, j, d); err != nil || why != "" {
-		return func(tx *store.Tx) error {
+		return whileQueued(j, d, func(tx *store.Tx) error {
 			if _, err := tx.Advance(d.ID, store.Failed, tx.Now(), "withdrawn: "+why); err != nil {
 				return err
 			}
@@ -50,13 +50,41 @@ func (r *Rules) sendAgain(ctx context.Context, l *store.Lease, j store.Job, d st
 				return err
 			}
 			return tx.Done(j)
-		}, err
+		}), err
 	}
 	if final, err := r.anew(ctx, j, d); err != nil || final != nil {
-		return final, err
+		return whileQueued(j, d, final), err
 	}
-	if err := r.Store.Work(ctx, l, func(tx *store.Tx) error { return tx.Attempt(d.ID) }); err != nil {
+	return r.attempt(ctx, l, j, d, "")
+}
+
+// whileQueued ends a delivery with fn, unless an event proved it since it was read.
+func whileQueued(j store.Job, d store.Delivery, fn func(*store.Tx) error) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		if now, ok, err := tx.Delivery(d.ID); err != nil {
+			return err
+		} else if ok && now.State != store.Queued {
+			return tx.Again(j, tx.Now())
+		}
+		return fn(tx)
+	}
+}
+
+// attempt makes another call for a delivery that is written down, unless an event proved
+// meanwhile that none is needed. why is noted; "" = nothing is.
+func (r *Rules) attempt(ctx context.Context, l *store.Lease, j store.Job, d store.Delivery, why string) (func(*store.Tx) error, error) {
+	needed := false
+	err := r.Store.Work(ctx, l, func(tx *store.Tx) (err error) {
+		if needed, err = tx.Attempt(d.ID); err != nil || !needed || why == "" {
+			return err
+		}
+		return tx.Note(r.noteOf(j, d, "repeated", why))
+	})
+	if err != nil {
 		return nil, err
+	}
+	if !needed {
+		return r.resume(ctx, l, j)
 	}
 	return r.sendStored(ctx, j, d)
 }
@@ -154,7 +182,9 @@ const maxSendDefects = 8
 // unsent says what to write down of a call that did not succeed.
 func (r *Rules) unsent(j store.Job, d store.Delivery, cause error) func(*store.Tx) error {
 	kind := postern.KindOf(cause)
-	young := d.CreatedAt.IsZero() || r.Now().Sub(d.CreatedAt) < maxSendAge
+	// Its job is older, and moves along where the clock is set.
+	age := min(r.Now().Sub(d.CreatedAt), r.Now().Sub(j.AddedAt))
+	young := d.CreatedAt.IsZero() || age < maxSendAge
 	switch {
 	case kind == postern.Unsure:
 		return r.doubt(j, d, cause)
@@ -248,15 +278,7 @@ func (r *Rules) resolve(ctx context.Context, l *store.Lease, j store.Job, d stor
 	case found:
 		return func(tx *store.Tx) error { return r.taken(tx, j, d, "found in the provider's books") }, nil
 	case certain && since >= r.UnsureAfter:
-		if err := r.Store.Work(ctx, l, func(tx *store.Tx) error {
-			if err := tx.Note(r.noteOf(j, d, "repeated", "not found in the provider's books")); err != nil {
-				return err
-			}
-			return tx.Attempt(d.ID)
-		}); err != nil {
-			return nil, err
-		}
-		return r.sendStored(ctx, j, d)
+		return r.attempt(ctx, l, j, d, "not found in the provider's books")
 	}
 	return func(tx *store.Tx) error {
 		if _, err := tx.Advance(d.ID, store.Unsure, tx.Now(), ""); err != nil {
@@ -279,10 +301,17 @@ func (r *Rules) look(ctx context.Context, d store.Delivery) (found, certain bool
 	return found, err == nil || settled(err), err
 }
 
-// called is by the machine's clock, as a provider understands it, when the call for a
-// delivery began at the earliest.
+// called is by the machine's clock, as a provider understands it, when the first call for a
+// delivery began at the earliest: the books may tell late of one that a later call repeated.
 func (r *Rules) called(d store.Delivery) time.Time {
-	return d.AttemptedAt.Add(r.Machine().Sub(r.Now()) - time.Minute)
+	began := d.AttemptedAt
+	if !d.CreatedAt.IsZero() && d.CreatedAt.Before(began) {
+		began = d.CreatedAt
+		if first := d.AttemptedAt.Add(-maxSendAge); first.After(began) {
+			began = first // so long it was not tried: the clock was set
+		}
+	}
+	return began.Add(r.Machine().Sub(r.Now()) - time.Minute)
 }
 
 func (r *Rules) noteOf(j store.Job, d store.Delivery, what, why string) store.Note {

@@ -90,6 +90,24 @@ func TestUnsureByMachinesClock(t *testing.T) {
 	}
 }
 
+// The books may tell of the first call only after the second: they are searched from the
+// first on.
+func TestUnsureSearchedFromTheFirstCall(t *testing.T) {
+	h := sends(t, lost(), unsure())
+	first := h.now
+	h.mail.lag = true
+	h.pass(36 * time.Minute)
+	if len(h.mail.tries) != 2 {
+		t.Fatalf("calls %v", h.mail.tries)
+	}
+	h.mail.lag = false
+	h.pass(time.Hour)
+	if before := first.Sub(h.mail.since); before < 0 || before > 5*time.Minute || len(h.mail.tries) != 2 {
+		t.Errorf("searched from %v before the first call on; calls %v", before, h.mail.tries)
+	}
+	h.wantState(h.only(), store.Accepted)
+}
+
 // The clock was set back by hours after a rule read when the call began: the next look is
 // not put off by that.
 func TestUnsureWhileTheClockIsSet(t *testing.T) {
@@ -145,6 +163,47 @@ func TestUnsureMissed(t *testing.T) {
 	}
 	h.wantState(h.only(), store.Accepted)
 	h.wantNoted("repeated", "not found in the provider's books")
+}
+
+// An event proves the mail while the books, which lag, are asked: it is not sent again.
+func TestUnsureProvenWhileAsked(t *testing.T) {
+	h := sends(t, lost())
+	h.mail.lag = true
+	h.pass(34 * time.Minute)
+	h.mail.found = func() { h.tells(postern.MailDelivered, h.only()) }
+	h.pass(2 * time.Minute)
+	if h.mail.found != nil || len(h.mail.tries) != 1 {
+		t.Errorf("calls %v", h.mail.tries)
+	}
+	h.wantState(h.only(), store.Delivered)
+	h.wantNoted("repeated")
+	h.wantNoted("mailed", "an event proved it")
+	h.wantMarks("delivered bob")
+}
+
+// An event proves a mail that waits for another call, while the chat is asked whether it
+// still says what is true: it is not written anew.
+func TestPutOffProvenWhileAsked(t *testing.T) {
+	h := sends(t, failure(postern.Temporary))
+	h.chat.messages[0].Text, h.chat.messages[0].UpdatedAt = "Hello again", h.now.Add(time.Second)
+	h.chat.listed = func() { h.tells(postern.MailDelivered, h.only()) }
+	h.pass(time.Hour)
+	if h.chat.listed != nil || len(h.mail.tries) != 1 {
+		t.Errorf("calls %v", h.mail.tries)
+	}
+	h.wantState(h.only(), store.Delivered)
+}
+
+// The clock was set forward by days while a mail waited. Its job's time moved along, that
+// of its writing did not: it is no older for that.
+func TestPutOffWhileTheClockIsSet(t *testing.T) {
+	h := sends(t, failure(postern.Temporary))
+	l := h.claimAfter(100 * time.Hour)
+	l.Jobs[0].AddedAt = h.now.Add(-time.Minute)
+	h.mail.calls["send"] = []outcome{failure(postern.Temporary)}
+	h.work(l)
+	h.pass(time.Hour)
+	h.wantState(h.only(), store.Accepted)
 }
 
 func TestUnsureAgainAndAgain(t *testing.T) {

@@ -29,7 +29,6 @@ func (r *Rules) sweep(ctx context.Context, j store.Job) (func(*store.Tx) error, 
 		return nil, err
 	}
 	down := time.UnixMilli(a.Since).Sub(time.UnixMilli(round.Upto)) > r.Reconcile.Every+time.Minute
-	floor := max(round.Upto-clockSkew.Milliseconds(), r.Now().Add(-r.Reconcile.Window).UnixMilli())
 	for range max(1, r.Reconcile.PerMinute) {
 		page, err := through(ctx, r.chat, func(ctx context.Context) (p pageOfChannels, err error) {
 			p.list, p.next, err = lister.Channels(ctx, a.Page)
@@ -38,7 +37,7 @@ func (r *Rules) sweep(ctx context.Context, j store.Job) (func(*store.Tx) error, 
 		if err != nil {
 			return r.sweepFailed(j, err), nil
 		}
-		older, err := r.sweepPage(ctx, page.list, time.UnixMilli(floor), down)
+		older, err := r.sweepPage(ctx, page.list, r.sweepFloor(round), down)
 		if err != nil {
 			return nil, err
 		}
@@ -59,6 +58,26 @@ func (r *Rules) sweep(ctx context.Context, j store.Job) (func(*store.Tx) error, 
 		}
 		return tx.Add(store.LaneJob{Lane: r.sweepRound(), Kind: jobSweep, Args: encode(a), Delay: time.Minute, Cap: time.Minute})
 	}, nil
+}
+
+// sweepFloor is from when on a sweep looks, by the platform's clock. That is known of after
+// a page at the latest.
+func (r *Rules) sweepFloor(round store.Round) time.Time {
+	floor := r.theirs(r.Now()).Add(-r.Reconcile.Window)
+	if upto := r.sweptTo(round); upto.After(floor) {
+		return upto
+	}
+	return floor
+}
+
+// sweptTo is up to when, by the platform's clock, the last good sweep certainly saw all;
+// zero if that is not known.
+func (r *Rules) sweptTo(round store.Round) time.Time {
+	upto := time.UnixMilli(round.Upto)
+	if upto.After(r.Now()) { // our clock was set back since
+		return time.Time{}
+	}
+	return r.theirs(upto).Add(-clockSkew)
 }
 
 type pageOfChannels struct {
@@ -90,7 +109,7 @@ func (r *Rules) sweepFailed(j store.Job, err error) func(*store.Tx) error {
 // we were down, all: one that was heard since may stand above others that were not. older:
 // the rest of the list was written to before floor.
 func (r *Rules) sweepPage(ctx context.Context, page []postern.Recent, floor time.Time, down bool) (older bool, err error) {
-	now := r.Now()
+	now := r.theirs(r.Now())
 	var found []postern.Recent
 	for _, c := range page {
 		if c.Last.CreatedAt.IsZero() {

@@ -58,13 +58,18 @@ type Marks struct {
 	Between     bool       // between our two marks a delivery is still on its way
 	FirstMailed int64      // creation (ms) of the oldest message mailed to him; told only if no mark of ours was moved yet
 	Since       []Delivery // as Deliveries lists them after both of our marks
+
+	looked int64 // what was written down before then was seen; clocks of replicas differ a little
 }
 
 // Marks looks at once what moving a participant's marks depends on; false if there is no
 // such participant. lane begins the name of the lane in which mails to him are worked; his
 // platform, channel and user id follow.
 func (s *Store) Marks(ctx context.Context, id postern.ParticipantID, lane string) (Marks, bool, error) {
-	return lookUp(ctx, s.marks, id, lane)
+	looked := s.now() - maxDrift.Milliseconds()
+	m, ok, err := lookUp(ctx, s.marks, id, lane)
+	m.looked = looked
+	return m, ok, err
 }
 
 const marksFields = participantFields + `, EXISTS (SELECT 1 FROM jobs WHERE jobs.lane = (SELECT number FROM lanes WHERE lanes.lane = want.word || c.platform || '/' || c.channel || '/' || p.user_id)),

@@ -76,15 +76,16 @@ func (tx *Tx) AddDelivery(d Delivery, messages []Mailed) error {
 	return nil
 }
 
-// Attempt notes that a call for the delivery begins.
-func (tx *Tx) Attempt(id postern.DeliveryID) error {
+// Attempt notes that a call for the delivery begins; false if none is to be made: it is
+// not there, or the provider has it, or it failed.
+func (tx *Tx) Attempt(id postern.DeliveryID) (bool, error) {
 	was, _, ok, err := tx.deliveryState(id, "attempted_at")
 	if err != nil || !ok || was >= Accepted {
-		return err
+		return false, err
 	}
 	tx.moved(was, Sending)
 	_, err = tx.exec(`UPDATE deliveries SET state = ?, attempted_at = ? WHERE id = ?`, int(Sending), tx.now, string(id))
-	return err
+	return err == nil, err
 }
 
 // Unsent puts a delivery back that certainly was not taken.

@@ -152,11 +152,15 @@ func (tx *Tx) leaveMark(m markedRow) {
 	}
 }
 
-// Waits tells whether a lane has open jobs at this moment, or another one has some of a
-// kind.
-func (tx *Tx) Waits(lane, other, kind string) (first, second bool, err error) {
+// Overtaken tells what came since marks were looked at. late: the lane of mails to the
+// participant has open jobs, or a mail to him was written down of which nothing proves that
+// it arrived (those with no message newer than after, in ms, are not looked at). second:
+// another lane has jobs of a kind.
+func (tx *Tx) Overtaken(m Marks, after int64, lane, other, kind string) (late, second bool, err error) {
 	look := func() error {
-		_, err := tx.one(`SELECT EXISTS (SELECT 1 FROM jobs WHERE `+inLane+`), EXISTS (SELECT 1 FROM jobs WHERE `+inLane+` AND kind = ?)`, []any{lane, other, kind}, &first, &second)
+		_, err := tx.one(`SELECT EXISTS (SELECT 1 FROM jobs WHERE `+inLane+`)
+ OR EXISTS (SELECT 1 FROM deliveries WHERE participant_id = ? AND newest_at > ? AND created_at >= ? AND state < 4), EXISTS (SELECT 1 FROM jobs WHERE `+inLane+` AND kind = ?)`,
+			[]any{lane, int64(m.ID), after, m.looked, other, kind}, &late, &second)
 		return err
 	}
 	if len(tx.bulk.became) > 0 {
@@ -164,5 +168,5 @@ func (tx *Tx) Waits(lane, other, kind string) (first, second bool, err error) {
 	} else {
 		err = tx.apart(look)
 	}
-	return first, second, err
+	return late, second, err
 }

@@ -11,11 +11,11 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/internal/fetch"
+	"github.com/postern-chat/postern/internal/peerclock"
 )
 
 // Config says which application to speak for, and how.
@@ -58,7 +58,7 @@ type Client struct {
 	http  *http.Client
 	files *fetch.Client
 	pace  *pacer
-	ahead atomic.Int64 // ns, see Ahead
+	clock peerclock.Clock
 }
 
 // New makes a client; it makes no call.
@@ -177,8 +177,7 @@ func (c *Client) exchange(ctx context.Context, k *call) ([]byte, error) {
 		return nil, noAnswer(k, err)
 	}
 	defer resp.Body.Close()
-	now := c.cfg.Now()
-	c.ahead.Store(int64(theirTime(resp.Header, now).Sub(now)))
+	c.clock.Heard(resp.Header, c.cfg.Now())
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if resp.StatusCode/100 == 2 {
 		if err == nil && len(answer) > maxAnswer {

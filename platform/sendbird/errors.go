@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/peerclock"
 )
 
 // noAnswer classes a call that ended without an answer one could read. Only a POST is
@@ -167,7 +168,7 @@ const (
 // retryAfter tells how long to wait after a 429. The headers' unit is not documented:
 // X-RateLimit-RetryAfter may be seconds or milliseconds, X-RateLimit-Reset also a time.
 func (c *Client) retryAfter(h http.Header) time.Duration {
-	now := theirTime(h, c.cfg.Now())
+	now := peerclock.Time(h, c.cfg.Now())
 	for _, name := range []string{"X-Ratelimit-Retryafter", "Retry-After", "X-Ratelimit-Reset"} {
 		v, err := strconv.ParseFloat(strings.TrimSpace(h.Get(name)), 64)
 		if err != nil || !(v > 0 && v < 1e14) {
@@ -191,19 +192,9 @@ func (c *Client) retryAfter(h http.Header) time.Duration {
 	return defaultRetry
 }
 
-// theirTime is what time the other side's clock told when it answered (RFC 9110, 6.6.1):
-// a moment that it names is by that clock, and ours may be minutes off. Where both agree
-// ours is the finer one.
-func theirTime(h http.Header, now time.Time) time.Time {
-	if t, err := http.ParseTime(h.Get("Date")); err == nil && now.Sub(t).Abs() > 2*time.Second {
-		return t
-	}
-	return now
-}
-
 // Ahead tells how far Sendbird's clock was ahead of ours at its last answer; 0 where they
 // agree within two seconds, and before the first.
-func (c *Client) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
+func (c *Client) Ahead() time.Duration { return c.clock.Ahead() }
 
 // shorten keeps the other side's words to a line's length.
 func shorten(s string) string {

@@ -13,10 +13,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/postern-chat/postern"
+	"github.com/postern-chat/postern/internal/peerclock"
 )
 
 // Config says which Mailgun domain is ours and how to reach it. Only Domain is
@@ -75,8 +75,8 @@ type Client struct {
 	base string // without a slash at its end
 	// boundary of the forms we send: random, and never told to who could write it into a mail.
 	formBoundary string
-	ahead        atomic.Int64 // ns that Mailgun's clock was ahead of ours at its last answer
-	copies       sync.Pool    // of *[copySize]byte
+	clock        peerclock.Clock // Mailgun's
+	copies       sync.Pool       // of *[copySize]byte
 }
 
 // New makes a Client. It makes no call.
@@ -192,8 +192,7 @@ func (c *Client) perform(req *http.Request, key string) (*answer, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
-	now := c.cfg.Now()
-	c.ahead.Store(int64(theirTime(res.Header, now).Sub(now)))
+	c.clock.Heard(res.Header, c.cfg.Now())
 	a := &answer{status: res.StatusCode, header: res.Header}
 	a.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	return a, err
@@ -294,7 +293,7 @@ const maxWait = time.Hour
 // text or its retry-seconds (Mailgun names them nowhere else), else the greatest sane X-...-Reset, which is
 // Unix time in milliseconds. 0 = it did not say.
 func (a *answer) wait(now time.Time) time.Duration {
-	now = theirTime(a.header, now)
+	now = peerclock.Time(a.header, now)
 	if v := a.header.Get("Retry-After"); v != "" {
 		if n, err := strconv.ParseInt(v, 10, 32); err == nil && n >= 0 {
 			return min(time.Duration(n)*time.Second, maxWait)
@@ -326,16 +325,6 @@ func (a *answer) wait(now time.Time) time.Duration {
 		}
 	}
 	return longest
-}
-
-// theirTime is what time the other side's clock told when it answered (RFC 9110, 6.6.1):
-// a moment that it names is by that clock, and ours may be minutes off. Where both agree
-// ours is the finer one.
-func theirTime(h http.Header, now time.Time) time.Time {
-	if t, err := http.ParseTime(h.Get("Date")); err == nil && now.Sub(t).Abs() > 2*time.Second {
-		return t
-	}
-	return now
 }
 
 // observe reports a call's end; use it deferred.

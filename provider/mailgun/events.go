@@ -67,10 +67,10 @@ type search struct {
 func (c *Client) search(ctx context.Context, s *search, told func() bool) error {
 	ours := s.since
 	for try := 1; ; try++ {
-		behind := max(-time.Duration(c.ahead.Load()), 0)
+		behind := c.clock.Behind()
 		s.since = ours.Add(-behind - findSlack)
 		err := c.searchBoth(ctx, s, told)
-		if err != nil || told() || try == 2 || -time.Duration(c.ahead.Load())-behind < findSlack/2 {
+		if err != nil || told() || try == 2 || c.clock.Behind()-behind < findSlack/2 {
 			return err
 		}
 	}
@@ -216,7 +216,7 @@ func (c *Client) findLogs(ctx context.Context, s *search) error {
 func (c *Client) searchLogs(ctx context.Context, s *search, terms []logsTerm) error {
 	q := logsQuery{
 		Start:      s.since.UTC().Format(time.RFC1123Z),
-		End:        c.cfg.Now().Add(max(time.Duration(c.ahead.Load()), 0) + findSlack).UTC().Format(time.RFC1123Z),
+		End:        c.cfg.Now().Add(max(c.clock.Ahead(), 0) + findSlack).UTC().Format(time.RFC1123Z),
 		Filter:     logsFilter{And: terms},
 		Pagination: logsPagination{Sort: "timestamp:asc", Limit: 100},
 	}

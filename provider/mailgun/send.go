@@ -104,8 +104,8 @@ type upload struct {
 	head, tail  []byte
 	contentType string
 	first       io.ReadCloser
-	started     atomic.Bool           // a byte was asked for: from here on it may have left
-	broken      atomic.Pointer[error] // the message could not be read to its end
+	started     atomic.Bool                 // a byte was asked for: from here on it may have left
+	latest      atomic.Pointer[exactReader] // the message as the transport's latest try reads it
 }
 
 func (c *Client) upload(m postern.Outgoing) (*upload, error) {
@@ -172,14 +172,16 @@ func (u *upload) request(ctx context.Context, target string) (*http.Request, err
 }
 
 func (u *upload) body(message io.ReadCloser) io.ReadCloser {
-	exact := &exactReader{r: message, want: u.m.Size, broken: &u.broken}
+	exact := &exactReader{r: message, want: u.m.Size}
+	u.latest.Store(exact)
 	r := io.MultiReader(bytes.NewReader(u.head), exact, bytes.NewReader(u.tail))
 	return &uploadBody{Reader: r, Closer: message, started: &u.started}
 }
 
-// failure classes an exchange that brought no answer.
+// failure classes an exchange that brought no answer. An earlier try may have broken off,
+// closed by the transport, and the latest be whole.
 func (u *upload) failure(err error) error {
-	if b := u.broken.Load(); b != nil {
+	if b := u.latest.Load().broken.Load(); b != nil {
 		return ours(opSend, *b) // Mailgun cannot have had the whole of it
 	}
 	kind := postern.Temporary
@@ -215,7 +217,7 @@ type exactReader struct {
 	r      io.Reader
 	want   int64 // 0 = unknown
 	got    int64
-	broken *atomic.Pointer[error]
+	broken atomic.Pointer[error] // why the message could not be read to its end
 }
 
 func (e *exactReader) Read(p []byte) (int, error) {

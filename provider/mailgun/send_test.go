@@ -337,3 +337,40 @@ func TestSendReusesConnections(t *testing.T) {
 		t.Errorf("%d bodies", len(bodies))
 	}
 }
+
+// The transport closes a body that it found a dead connection for, perhaps while it is
+// read, and takes another one. If no answer comes to that, the mail may have been taken.
+func TestSendSecondBody(t *testing.T) {
+	c := newClient(t, func(*Config) {})
+	m := postern.Outgoing{To: "bob@example.org", Size: 4}
+	m.Open = func() (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() { _, err := io.WriteString(w, "mail"); w.CloseWithError(err) }()
+		return r, nil
+	}
+	u, err := c.upload(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := u.request(t.Context(), "http://127.0.0.1/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Body.Close()
+	if _, err := io.ReadAll(req.Body); err == nil {
+		t.Fatal("a closed body is read")
+	}
+	if err := u.failure(io.ErrUnexpectedEOF); postern.KindOf(err) != postern.Temporary {
+		t.Errorf("the first: %v", err)
+	}
+	again, err := req.GetBody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(again); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.failure(io.ErrUnexpectedEOF); postern.KindOf(err) != postern.Unsure {
+		t.Errorf("the second: %v", err)
+	}
+}

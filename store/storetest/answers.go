@@ -105,7 +105,7 @@ func testLookTogether(t *testing.T, b Backend) {
 
 // What marks depend on is seen at once.
 func testMarks(t *testing.T, b Backend) {
-	s, _ := open(t, b)
+	s, clock := open(t, b)
 	ctx := ctxOf(t)
 	if _, found, err := s.Marks(ctx, 5, "mail/"); found || err != nil {
 		t.Fatal(found, err)
@@ -164,15 +164,34 @@ func testMarks(t *testing.T, b Backend) {
 		return tx.Add(store.LaneJob{Lane: "mail/sendbird/room/bob", Kind: "send"}, store.LaneJob{Lane: "mail/sendbird/room/eve", Kind: "fanout"})
 	})
 	expect(true, true, 0, "")
-	for lane, want := range map[string][2]bool{"bob": {true, false}, "eve": {true, true}, "cy": {}} {
-		var got [2]bool
+	overtaken := func(m store.Marks, after int64, lane string) (got [2]bool) {
 		do(t, s, func(tx *store.Tx) (err error) {
-			got[0], got[1], err = tx.Waits("mail/sendbird/room/"+lane, "mail/sendbird/room/"+lane, "fanout")
+			got[0], got[1], err = tx.Overtaken(m, after, "mail/sendbird/room/"+lane, "mail/sendbird/room/"+lane, "fanout")
 			return err
 		})
-		if got != want {
+		return got
+	}
+	for lane, want := range map[string][2]bool{"bob": {true, false}, "eve": {true, true}, "cy": {}} {
+		if got := overtaken(store.Marks{}, 0, lane); got != want {
 			t.Errorf("%s: %v", lane, got)
 		}
+	}
+	clock.Move(time.Minute)
+	m, _, err := s.Marks(ctx, 5, "mail/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := overtaken(m, 0, "cy"); got != [2]bool{} { // what was there when they were looked at
+		t.Error("overtaken by what was seen")
+	}
+	do(t, s, func(tx *store.Tx) error {
+		return tx.AddDelivery(store.Delivery{ID: "dx", Participant: 5, MessageID: "dx@x", State: store.Sending, NewestAt: 77, Content: []byte("{}")}, nil)
+	})
+	if got := overtaken(m, 76, "cy"); got != [2]bool{true} {
+		t.Error("not overtaken by a mail")
+	}
+	if overtaken(m, 77, "cy") != [2]bool{} || overtaken(store.Marks{}, 76, "cy") != [2]bool{} {
+		t.Error("overtaken by what is not asked for")
 	}
 }
 
