@@ -27,9 +27,10 @@ type arrived struct {
 	mail   *letter.Message
 	to     store.Participant // zero: no such reply address
 	person postern.Person
-	last   []store.Delivery // the last deliveries to him, newest first
-	named  string           // see batch
-	before bool             // posts of the same mail are written down already
+	last   []store.Delivery   // the last deliveries to him, newest first
+	first  postern.DeliveryID // the first to him, if it is among the last
+	named  string             // see batch
+	before bool               // posts of the same mail are written down already
 	close  func() error
 }
 
@@ -172,7 +173,7 @@ func (r *Rules) lookUp(ctx context.Context, m *arrived) error {
 	if err != nil || !ok {
 		return err
 	}
-	m.to, m.person, m.last, m.before = a.Participant, a.Person, a.Last, a.Before
+	m.to, m.person, m.last, m.first, m.before = a.Participant, a.Person, a.Last, a.First, a.Before
 	if !a.Known && r.UserIDIsAddress && isAddress(string(m.to.User)) {
 		m.person.Email = string(m.to.User)
 	}
@@ -268,14 +269,7 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 		}
 	}
 	if answered == "" && !named && len(m.last) == 1 && m.to.ID != 0 {
-		// Only this mail can have told him where to write to, unless one is forgotten by now.
-		first, err := r.Store.WasFirst(ctx, m.last[0].ID)
-		if err != nil {
-			return nil, "", err
-		}
-		if first {
-			answered = m.last[0].ID
-		}
+		answered = m.first // only that can have told him where to write to, unless one is forgotten by now
 	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, m.last...) {

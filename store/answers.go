@@ -16,6 +16,9 @@ type Answerer struct {
 	Known  bool       // there is such a person
 	Last   []Delivery // as LastStates lists them, at most LastFew, with their Content
 	Before bool       // the batch that was asked for is written down already
+	// First is the first delivery that he ever had, if it is among Last: he was written down
+	// with it. The first of Last may have followed others that are past their time, and gone.
+	First postern.DeliveryID
 }
 
 // LastFew is how many deliveries an Answerer has.
@@ -28,7 +31,8 @@ func (s *Store) Answerer(ctx context.Context, id postern.ParticipantID, batch st
 }
 
 const answererFields = participantFields + `, pe.user_id IS NOT NULL, COALESCE(pe.email, ''), COALESCE(pe.name, ''), COALESCE(pe.locale, ''), COALESCE(pe.time_zone, ''),
- COALESCE(pe.stopped, ''), COALESCE(pe.stopped_detail, ''), COALESCE(pe.stopped_at, 0), EXISTS (SELECT 1 FROM posts WHERE batch = want.word), ` + perhapsDelivery + `,
+ COALESCE(pe.stopped, ''), COALESCE(pe.stopped_detail, ''), COALESCE(pe.stopped_at, 0), EXISTS (SELECT 1 FROM posts WHERE batch = want.word),
+ COALESCE(d.created_at, -1) = p.created_at, ` + perhapsDelivery + `,
  (SELECT content FROM delivery_contents WHERE delivery_id = d.id)`
 
 // perhapsDelivery is deliveryState of d, which may be none: then its id is empty.
@@ -44,17 +48,21 @@ const (
 
 func scanAnswerer(r *sql.Rows) (n int, add func(*Answerer), err error) {
 	var a Answerer
+	var first bool
 	var muted, revoked, stopped int64
 	var content []byte
 	dest := append([]any{&n}, a.dest(&muted, &revoked)...)
-	dest = append(dest, &a.Known, &a.Person.Email, &a.Person.Name, &a.Person.Locale, &a.Person.TimeZone, &a.Person.Stopped, &a.Person.StoppedDetail, &stopped, &a.Before)
+	dest = append(dest, &a.Known, &a.Person.Email, &a.Person.Name, &a.Person.Locale, &a.Person.TimeZone, &a.Person.Stopped, &a.Person.StoppedDetail, &stopped, &a.Before, &first)
 	d, err := scanDeliveryState(func(more ...any) error { return r.Scan(append(dest, more...)...) }, &content)
 	a.Muted, a.Revoked, a.Person.StoppedAt, d.Content = muted != 0, revoked != 0, at(stopped), content
 	if a.Known {
 		a.Person.UserID = a.User
 	}
 	return n, func(to *Answerer) {
-		a.Last = to.Last
+		a.Last, a.First = to.Last, to.First
+		if first {
+			a.First = d.ID
+		}
 		if d.ID != "" {
 			a.Last = append(a.Last, d)
 		}

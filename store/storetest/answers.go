@@ -21,7 +21,7 @@ func testAnswerer(t *testing.T, b Backend) {
 	if _, found, err := s.Answerer(ctx, who, "batch"); found || err != nil {
 		t.Fatal(found, err)
 	}
-	bob := ensure(t, s, "bob", who)
+	bob, start := ensure(t, s, "bob", who), clock.Now()
 	ensure(t, s, "eve", 12)
 	compare := func(last int, before bool) {
 		t.Helper()
@@ -32,6 +32,9 @@ func testAnswerer(t *testing.T, b Backend) {
 		want := store.Answerer{Last: must(s.LastStates(ctx, who, store.LastFew))(t), Before: before}
 		for i := range want.Last {
 			want.Last[i], _, _ = s.Delivery(ctx, want.Last[i].ID)
+			if want.Last[i].CreatedAt.Equal(start) {
+				want.First = want.Last[i].ID
+			}
 		}
 		want.Participant, _, _ = s.Participant(ctx, who)
 		want.Person, want.Known, _ = s.Person(ctx, "bob")
