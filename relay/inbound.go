@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/internal/seal"
@@ -28,6 +29,7 @@ type arrived struct {
 	to     store.Participant // zero: no such reply address
 	person postern.Person
 	last   []store.Delivery // the last deliveries to him, newest first
+	since  time.Time        // when he was written down, with the first delivery to him
 	named  string           // see batch
 	before bool             // posts of the same mail are written down already
 	close  func() error
@@ -172,7 +174,7 @@ func (r *Rules) lookUp(ctx context.Context, m *arrived) error {
 	if err != nil || !ok {
 		return err
 	}
-	m.to, m.person, m.last, m.before = a.Participant, a.Person, a.Last, a.Before
+	m.to, m.person, m.last, m.since, m.before = a.Participant, a.Person, a.Last, a.Since, a.Before
 	if !a.Known && r.UserIDIsAddress && isAddress(string(m.to.User)) {
 		m.person.Email = string(m.to.User)
 	}
@@ -267,15 +269,8 @@ func (r *Rules) answersTo(ctx context.Context, m *arrived) (sent []replytext.Sen
 			ds = append(ds, d)
 		}
 	}
-	if answered == "" && !named && len(m.last) == 1 && m.to.ID != 0 {
-		// Only this mail can have told him where to write to, unless one is forgotten by now.
-		first, err := r.Store.WasFirst(ctx, m.last[0].ID)
-		if err != nil {
-			return nil, "", err
-		}
-		if first {
-			answered = m.last[0].ID
-		}
+	if answered == "" && !named && len(m.last) == 1 && m.last[0].CreatedAt.Equal(m.since) {
+		answered = m.last[0].ID // only that can have told him where to write to: none is forgotten by now
 	}
 	seen := map[postern.DeliveryID]bool{}
 	for _, d := range append(ds, m.last...) {

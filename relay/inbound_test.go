@@ -257,7 +257,7 @@ func TestAnswersToWhatWasRead(t *testing.T) {
 	h.must(err)
 	known, _, err := h.Store.Answerer(t.Context(), bob.Participant.ID, "")
 	h.must(err)
-	sent, answered, err := h.answersTo(t.Context(), &arrived{to: known.Participant, mail: &letter.Message{}, last: known.Last})
+	sent, answered, err := h.answersTo(t.Context(), &arrived{to: known.Participant, mail: &letter.Message{}, last: known.Last, since: known.Since})
 	h.must(err)
 	if len(sent) != 1 || !strings.Contains(sent[0].Text, "Is the bike still for sale?\n\n-- \n") || !strings.Contains(sent[0].HTML, ">Is the bike still for sale?</div>") || answered != known.Last[0].ID {
 		t.Errorf("%q, answered %q", sent, answered)

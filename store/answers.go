@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/postern-chat/postern"
 )
@@ -15,6 +16,9 @@ type Answerer struct {
 	Known  bool       // there is such a person
 	Last   []Delivery // as LastStates lists them, at most LastFew, with their Content
 	Before bool       // the batch that was asked for is written down already
+	// Since is when he was written down, together with the first delivery that he ever had.
+	// The first of Last may have followed others that are past their time, and gone.
+	Since time.Time
 }
 
 // LastFew is how many deliveries an Answerer has.
@@ -27,7 +31,7 @@ func (s *Store) Answerer(ctx context.Context, id postern.ParticipantID, batch st
 }
 
 const answererFields = participantFields + `, pe.user_id IS NOT NULL, COALESCE(pe.user_id, ''), COALESCE(pe.email, ''), COALESCE(pe.name, ''), COALESCE(pe.locale, ''), COALESCE(pe.time_zone, ''),
- COALESCE(pe.stopped, ''), COALESCE(pe.stopped_detail, ''), COALESCE(pe.stopped_at, 0), EXISTS (SELECT 1 FROM posts WHERE batch = want.word), ` + perhapsDelivery + `,
+ COALESCE(pe.stopped, ''), COALESCE(pe.stopped_detail, ''), COALESCE(pe.stopped_at, 0), EXISTS (SELECT 1 FROM posts WHERE batch = want.word), p.created_at, ` + perhapsDelivery + `,
  (SELECT content FROM delivery_contents WHERE delivery_id = d.id)`
 
 // perhapsDelivery is deliveryState of d, which may be none: then its id is empty.
@@ -42,7 +46,7 @@ const (
 )
 
 func (a *Answerer) dest() []any {
-	return append(append(append(a.Participant.dest(), &a.Known), personDest(&a.Person)...), &a.Before)
+	return append(append(append(a.Participant.dest(), &a.Known), personDest(&a.Person)...), &a.Before, (*moment)(&a.Since))
 }
 
 func (a *Answerer) deliveries() *[]Delivery { return &a.Last }

@@ -257,13 +257,6 @@ func (s *Store) Undelivered(ctx context.Context, p postern.ParticipantID, after,
 		[]any{int64(p), after, upto, int(Delivered)}, &one)
 }
 
-// WasFirst tells whether a delivery is the first that its participant ever had: he is
-// written down with it. Those before it may be past their time, and gone.
-func (s *Store) WasFirst(ctx context.Context, id postern.DeliveryID) (bool, error) {
-	var n int
-	return s.one(ctx, `SELECT 1 FROM deliveries d JOIN participants p ON p.id = d.participant_id WHERE d.id = ? AND d.created_at = p.created_at`, []any{string(id)}, &n)
-}
-
 // LastStates lists the newest few deliveries of a participant that may have gone out,
 // newest first, without their Content.
 func (s *Store) LastStates(ctx context.Context, p postern.ParticipantID, n int) ([]Delivery, error) {

@@ -49,8 +49,7 @@ func (s *Store) openSQLite(ctx context.Context, file string, steady bool) error 
 	}
 	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() + fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()) +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
-	// Up to 64 MB of the indexes stay in the writer's memory.
-	if s.wdb, err = s.openPool(dsn+fmt.Sprintf("&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(%d)&_pragma=cache_size(-64000)", keptLog), 1); err != nil {
+	if s.wdb, err = s.openPool(dsn+fmt.Sprintf("&_pragma=wal_autocheckpoint(0)&_pragma=journal_size_limit(%d)&_pragma=cache_size(-%d)", keptLog, writerCache(file)), 1); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.wdb, "sqlite3", "migrations/sqlite"); err != nil {
@@ -92,6 +91,18 @@ func (s *Store) clockWentBack(ctx context.Context) error {
 		s.cfg.Logger.Warn("the machine's clock was set back meanwhile; all that waits moves with it", "by", by)
 		return tx.shift(by)
 	})
+}
+
+// writerCache is how many kB of pages stay in the writer's memory. A large file's indexes
+// want them. In one below 1 GB they cost more than they save: when SQLite puts pages in
+// order it passes through the number of the lock page, which is that of the byte at 1 GB,
+// and the commit then looks through all pages in memory for what lies behind the file's
+// end (balance_nonroot, pcache1Truncate).
+func writerCache(file string) int {
+	if info, err := os.Stat(file); err == nil && info.Size() > 1<<30 {
+		return 64_000
+	}
+	return 16_000
 }
 
 // busyTimeout is how long a connection waits for another's lock.

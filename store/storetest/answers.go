@@ -21,7 +21,7 @@ func testAnswerer(t *testing.T, b Backend) {
 	if _, found, err := s.Answerer(ctx, who, "batch"); found || err != nil {
 		t.Fatal(found, err)
 	}
-	bob := ensure(t, s, "bob", who)
+	bob, start := ensure(t, s, "bob", who), clock.Now()
 	ensure(t, s, "eve", 12)
 	compare := func(last int, before bool) {
 		t.Helper()
@@ -29,7 +29,7 @@ func testAnswerer(t *testing.T, b Backend) {
 		if err != nil || !found {
 			t.Fatal(found, err)
 		}
-		want := store.Answerer{Last: must(s.LastStates(ctx, who, store.LastFew))(t), Before: before}
+		want := store.Answerer{Last: must(s.LastStates(ctx, who, store.LastFew))(t), Before: before, Since: start}
 		for i := range want.Last {
 			want.Last[i], _, _ = s.Delivery(ctx, want.Last[i].ID)
 		}
