@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,43 +132,5 @@ func (tx *Tx) shift(by time.Duration) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// measureClock sets the clock by the database's. The answer is taken for the middle of
-// the time that it took.
-func (s *Store) measureClock(ctx context.Context) error {
-	s.clock.step.Lock()
-	defer s.clock.step.Unlock()
-	best, base := time.Duration(math.MaxInt64), int64(0)
-	for range 3 {
-		var micros int64
-		before := s.clock.elapsed()
-		err := s.db.QueryRowContext(ctx, `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&micros)
-		if err != nil {
-			return fault("store.clock", err)
-		}
-		if took := s.clock.elapsed() - before; took < best {
-			best, base = took, micros*1000-int64(before+took/2)
-		}
-	}
-	followed := s.clock.theirs
-	s.clock.theirs = true
-	by := time.Duration(base - s.clock.base.Load())
-	if by.Abs() <= best { // we know no better
-		return nil
-	}
-	switch log := s.cfg.Logger; {
-	case by.Abs() <= maxDrift:
-	case !followed:
-		log.Info("this machine's clock differs from the database's, which counts", "by", -by)
-	case by < 0:
-		// Nothing moves with it, as it does on SQLite: until all replicas have noticed they
-		// write by two clocks, and one that moved things would move what others just wrote.
-		log.Warn("the database's clock was set back: what waits, and every call that has a rate, waits for as much longer", "by", by)
-	default:
-		log.Warn("the database's clock was set forward, or this machine slept: what waits is due", "by", by)
-	}
-	s.clock.base.Store(base)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -192,46 +193,122 @@ func TestPostgresNewer(t *testing.T) {
 	}
 }
 
-// A machine's clock does not matter: the database's does, for all who share it. That it
-// was set is told, because much waits for it.
+// A machine's clock does not matter: the database's does, for all who share it. If that is
+// set forward they follow, if it is set back they stay ahead of it, together, and so does
+// who comes after them.
 func TestPostgresClock(t *testing.T) {
-	dsn := pgtest.Start(t, pgtest.NoFsync())
-	for skew, says := range map[time.Duration]string{0: "", 5 * time.Hour: "was set back", -5 * time.Hour: "was set forward"} {
-		var said bytes.Buffer
-		s, err := store.Open(t.Context(), store.Config{Database: dsn, Logger: slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Skew(skew)
-		if err := s.MeasureClock(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		conn, err := pgx.Connect(t.Context(), dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var before, after, now time.Time
-		read := func(to *time.Time) {
-			t.Helper()
-			if err := conn.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(to); err != nil {
-				t.Fatal(err)
+	c := &pgClock{t: t, dsn: pgtest.Start(t, pgtest.NoFsync())}
+	a := c.open()
+	c.wantAhead(0, a)
+	a.Skew(-5 * time.Hour)
+	c.measure(a)
+	c.wantAhead(0, a)
+	c.wantTold("set forward")
+
+	b := c.open()
+	a.Skew(5 * time.Hour) // as it was when the database's clock stood there
+	b.Skew(5 * time.Hour)
+	c.measure(a, b)
+	c.wantTold("set back")
+	c.wantAhead(5*time.Hour, a, b, c.open())
+	c.measure(a, b)
+	c.wantTold("")
+	c.wantAhead(5*time.Hour, a, b)
+}
+
+// The database's clock is set back while nobody is at work: the last arrival tells.
+func TestPostgresClockSetBackMeanwhile(t *testing.T) {
+	c := &pgClock{t: t, dsn: pgtest.Start(t, pgtest.NoFsync())}
+	a := c.open()
+	a.Skew(7 * time.Hour) // as it was when the database's clock stood there
+	_, _, err := a.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b"), Jobs: []store.LaneJob{{Lane: "l", Kind: "x", Delay: time.Minute, Cap: time.Minute}}})
+	c.must(err)
+	c.must(a.Close())
+	b := c.open()
+	c.wantTold("set back")
+	c.wantAhead(7*time.Hour, b)
+	due, _, err := b.NextDue(t.Context())
+	if wait := due.Sub(b.Now()); err != nil || wait > time.Minute || wait < time.Minute/2 {
+		t.Errorf("due in %v, %v", wait, err)
+	}
+}
+
+// pgClock opens stores that follow the database's clock.
+type pgClock struct {
+	t    *testing.T
+	dsn  string
+	told syncBuffer
+}
+
+func (c *pgClock) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *pgClock) open() *store.Store {
+	c.t.Helper()
+	s, err := store.Open(c.t.Context(), store.Config{Database: c.dsn, Logger: slog.New(slog.NewTextHandler(&c.told, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	c.must(err)
+	c.t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// measure has stores look at the clock at once.
+func (c *pgClock) measure(stores ...*store.Store) {
+	var all sync.WaitGroup
+	for _, s := range stores {
+		all.Go(func() {
+			if err := s.MeasureClock(c.t.Context()); err != nil {
+				c.t.Error(err)
 			}
-		}
-		read(&before)
-		if err := s.Do(t.Context(), func(tx *store.Tx) error { now = tx.Now(); return nil }); err != nil {
-			t.Fatal(err)
-		}
-		read(&after)
-		// What we know of it is as good as the fastest of three answers.
-		if now.Before(before.Add(-time.Second)) || now.After(after.Add(time.Second)) {
-			t.Errorf("%v wrong: %v, the database's clock says %v to %v", skew, now, before, after)
-		}
-		_ = conn.Close(t.Context())
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if told := said.String(); !strings.Contains(told, says) || (told == "") != (says == "") {
-			t.Errorf("%v wrong, it said: %s", skew, told)
+		})
+	}
+	all.Wait()
+}
+
+// wantAhead checks how far stores are ahead of the database's clock. What we know of it is
+// as good as the fastest of three answers.
+func (c *pgClock) wantAhead(want time.Duration, stores ...*store.Store) {
+	c.t.Helper()
+	conn, err := pgx.Connect(c.t.Context(), c.dsn)
+	c.must(err)
+	defer func() { _ = conn.Close(c.t.Context()) }()
+	for i, s := range stores {
+		var now, theirs time.Time
+		before := time.Now()
+		c.must(s.Do(c.t.Context(), func(tx *store.Tx) error { now = tx.Now(); return nil }))
+		c.must(conn.QueryRow(c.t.Context(), `SELECT clock_timestamp()`).Scan(&theirs))
+		if off := now.Sub(theirs) - want; off.Abs() > time.Second+time.Since(before) {
+			c.t.Errorf("store %d is %v too far ahead", i, off)
 		}
 	}
+}
+
+// wantTold checks what was told since the last time.
+func (c *pgClock) wantTold(want string) {
+	c.t.Helper()
+	if told := c.told.take(); !strings.Contains(told, want) || (told == "") != (want == "") {
+		c.t.Errorf("want %q told: %q", want, told)
+	}
+}
+
+// syncBuffer is written to by several.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.b.Reset()
+	return b.b.String()
 }

@@ -163,6 +163,8 @@ test('killed, and nothing is lost', async () => {
   await line(page, 'the gateway runs again').waitFor();
   await page.getByRole('button', { name: 'Kill the gateway' }).waitFor();
   await page.waitForFunction(() => document.querySelectorAll('.mark.delivered').length === 2, null, { timeout: 40_000 });
+  // One mail, or two if the quiet window was over: the list is drawn apart from the lines.
+  await page.waitForFunction(() => document.querySelectorAll('.mail').length === [...document.querySelectorAll('#lines .what')].filter((e) => e.textContent.includes('Bob has mail')).length);
   const texts = [];
   for (const mail of await page.locator('.mail').all()) {
     await mail.locator('.mail-head').click();

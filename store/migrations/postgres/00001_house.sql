@@ -235,7 +235,8 @@ CREATE INDEX deliveries_ask ON deliveries (ask_at) WHERE state = 3 AND ask_at > 
 
 -- This database's own name, by which it knows its blobs.
 CREATE TABLE house (
-  id TEXT PRIMARY KEY
+  id          TEXT PRIMARY KEY,
+  clock_ahead BIGINT NOT NULL DEFAULT 0 -- ms that due times are ahead of the database's clock, as that was set back
 );
 INSERT INTO house (id) VALUES (replace(gen_random_uuid()::text, '-', ''));
 
