@@ -42,6 +42,7 @@ type options struct {
 	Beside   int     // so many stories at a time
 	List     bool    // with Points: kill nobody
 	stop     *stop   // of a story: where it is interrupted
+	env      []string
 }
 
 func main() {
@@ -63,7 +64,7 @@ func main() {
 	flag.BoolVar(&o.Resend, "resend", false, "have the chat repeat webhooks that it gave up or dropped")
 	flag.Float64Var(&o.Drop, "drop", 0.03, "of 1, so many chat messages' webhooks are never sent")
 	flag.BoolVar(&o.Slow, "slow", true, "also faults that take a minute or more to get over, such as calls that hang")
-	flag.StringVar(&o.Point, "point", "", "kill at this point only, such as \"send unanswered\"")
+	flag.StringVar(&o.Point, "point", "", "kill at this point only, such as \"send unanswered\"; with -points, at those that this regular expression matches")
 	flag.StringVar(&o.Keep, "keep", "", "leave logs and data in this folder")
 	flag.StringVar(&o.Binary, "binary", "", "the gateway; default: go build ./cmd/postern")
 	flag.StringVar(&o.Next, "next", "", "the gateway's next version; default: the same with one more migration")
