@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,8 @@ func (s *scene) participant(user string) (uint64, error) {
 	return uint64(id), err //nolint:gosec // the same 64 bits
 }
 
-// narrow: while an answer is under way the channel takes shorter texts only than it said.
+// narrow: the channel takes shorter texts only than it said: once it only claims that, and
+// then it is so.
 func (s *scene) narrow() error {
 	tok, err := s.told(s.c.away...)
 	if err != nil {
@@ -82,33 +84,43 @@ func (s *scene) narrow() error {
 	if err := s.posted(first); err != nil {
 		return err
 	}
+	s.books.wordless = true
+	s.chat.AddFault(sendbird.Fault{Method: http.MethodPost, Path: messagesPath, Status: 400, Code: 400110, Count: 2})
+	if err := s.replyInParts(s.c.away[1], tok); err != nil {
+		return err
+	}
 	if err := s.api(s.ctx, http.MethodPut, s.chatURL+"/_emulator/channels/"+s.c.url, map[string]int{"max_length_message": 60}, nil); err != nil {
 		return err
 	}
-	s.books.wordless = true
+	return s.replyInParts(s.c.away[2], tok)
+}
+
+// replyInParts is a long answer of which every word is to be posted, in order, and then its
+// files.
+func (s *scene) replyInParts(user, tok string) error {
 	var long strings.Builder
 	for i := range 5 {
-		long.WriteString(s.sentence(s.c.away[1], fmt.Sprint(tok, i)) + " ")
+		long.WriteString(s.sentence(user, fmt.Sprint(tok, i)) + " ")
 	}
-	r, err := s.reply(s.c.away[1], tok, mailbox.Answer{Program: mailbox.Plain, Text: long.String()}, text(10), text(20))
+	r, err := s.reply(user, tok, mailbox.Answer{Program: mailbox.Plain, Text: long.String()}, text(10), text(20))
 	if err != nil {
 		return err
 	}
 	if err := s.posted(r, r+"-f0", r+"-f1"); err != nil {
 		return err
 	}
-	want := strings.Fields(long.String() + s.sentence(s.c.away[1], tok) + " " + r + ".")
 	ms, _, err := s.everything(s.ctx, s.c)
 	if err != nil {
 		return err
 	}
 	var got []string
 	for _, m := range ms {
-		if m.User.ID == s.c.away[1] {
+		if m.User.ID == user {
 			got = append(got, strings.Fields(m.Message)...)
 		}
 	}
-	if strings.Join(got, " ") != strings.Join(want, " ") {
+	want := strings.Fields(long.String() + s.sentence(user, tok) + " " + r + ".")
+	if !slices.Equal(got, want) {
 		return fmt.Errorf("posted in parts: %q, want %q", got, want)
 	}
 	return nil
