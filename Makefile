@@ -109,7 +109,7 @@ chaos: ## kill the gateway again and again on both databases, and count what was
 	go run ./tests/chaos -binary bin/chaos/postern -freeze -unsure 30s -database postgres -replicas 2 -seed $(SEED) -kills 10 -for 3m
 
 .PHONY: killpoints
-killpoints: ## kill the gateway just before and just after each write and each call, on both databases (about 30 minutes; BESIDE=)
+killpoints: ## kill the gateway just before and just after each write and each call, on both databases (about 45 minutes; BESIDE=)
 	@tools/packages
 	go run ./tests/chaos -points all -beside $(BESIDE) -database sqlite
 	go run ./tests/chaos -points all -beside $(BESIDE) -database postgres

@@ -124,6 +124,9 @@ func (tx *Tx) shift(by time.Duration) error {
 		`UPDATE deliveries SET ask_at = ask_at + ?, attempted_at = attempted_at + ? WHERE state = 3 AND ask_at > 0`,
 		`UPDATE deliveries SET attempted_at = attempted_at + ? WHERE state IN (1, 2) AND attempted_at > 0`,
 		`UPDATE posts SET attempted_at = attempted_at + ? WHERE chat_message_id = '' AND attempted_at > 0`,
+		// By the last arrival whoever starts next sees how the clock was set meanwhile: not
+		// again by what was moved for here.
+		`UPDATE events SET received_at = received_at + ? WHERE id = (SELECT MAX(id) FROM events)`,
 		// Up to when a read mark may be our own echo.
 		`UPDATE participants SET own_read_at = own_read_at + ? WHERE own_read_at > 0`,
 	} {

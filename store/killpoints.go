@@ -16,8 +16,8 @@ import (
 
 // This build is for tests/chaos. It has points.go's place.
 //
-// POSTERN_KILLPOINTS names a folder. Each point that is reached is a line of its file
-// "reached": the write's name, a tab, and before or after. POSTERN_KILLPOINT, such a
+// POSTERN_KILLPOINTS names a folder. Each point that is reached is a line of the process's
+// file "reached.PID": the write's name, a tab, and before or after. POSTERN_KILLPOINT, such a
 // line with a tab and a number behind it, is the point that kills the process when it is
 // reached for that time; only the first process that makes the file "killed" dies.
 const (
@@ -95,7 +95,7 @@ var thePoints = sync.OnceValue(func() *points {
 		return nil
 	}
 	p := &points{seen: map[string]int{}, mark: filepath.Join(dir, "killed")}
-	p.log, p.fails = os.OpenFile(filepath.Join(dir, "reached"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	p.log, p.fails = os.OpenFile(filepath.Join(dir, fmt.Sprint("reached.", os.Getpid())), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	kill := os.Getenv(pointToKill)
 	if i := strings.LastIndexByte(kill, '\t'); i > 0 {
 		p.kill = kill[:i]

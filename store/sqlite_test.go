@@ -252,6 +252,41 @@ func TestSQLiteClockSetBackMeanwhile(t *testing.T) {
 	storetest.WantAgo(t, s, 0)
 }
 
+// What was moved with the clock is not moved again by who starts before the next arrival,
+// say after a kill right behind that COMMIT.
+func TestSQLiteClockMovesOnce(t *testing.T) {
+	for _, noticed := range []bool{true, false} {
+		clock := storetest.NewClock()
+		cfg := store.Config{Database: sqlite().Fresh(t), Now: clock.Now, Elapsed: func() time.Duration { return 0 }}
+		s := openSQLite(t, cfg)
+		if _, _, err := s.Record(t.Context(), store.Arrival{Source: "test", Body: []byte("b")}); err != nil {
+			t.Fatal(err)
+		}
+		storetest.UncertainCalls(t, s)
+		again := func() {
+			t.Helper()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = openSQLite(t, cfg)
+			storetest.WantAgo(t, s, 0)
+		}
+		for _, step := range []time.Duration{-7 * time.Hour, 3 * time.Hour, -3 * time.Hour} {
+			clock.Move(step)
+			if noticed || step > 0 { // ahead is noticed by who runs only
+				if err := s.CheckClock(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			again()
+			again()
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // While somebody reads, the log grows; after that it is made small again, though others
 // read all the time.
 func TestSQLiteLogIsBounded(t *testing.T) {

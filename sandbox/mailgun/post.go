@@ -92,6 +92,7 @@ func (s *Server) addPost(p *post, wait time.Duration) {
 	case "drop":
 		s.endPost(p, "dropped", 0)
 		s.note(Entry{Kind: "note", What: "dropped by fault: " + p.Event + " for " + p.Recipient, Post: p.ID})
+		s.release(p, wait) // what was to come behind it comes all the same
 		return
 	case "delay":
 		wait += s.cfg.Timing.scaled(seconds(f.Seconds))
@@ -104,9 +105,7 @@ func (s *Server) addPost(p *post, wait time.Duration) {
 	if action == "duplicate" { // after the other: that one stays away once the post has ended
 		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, p, false) })
 	}
-	if held := s.release(p); held != nil {
-		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, held, true) })
-	}
+	s.release(p, wait)
 }
 
 // eventDelay is how much later than usual a post is made.
@@ -131,12 +130,15 @@ func (s *Server) hold(p *post) bool {
 	return true
 }
 
-func (s *Server) release(p *post) *post {
+// release posts what was held back for a post.
+func (s *Server) release(p *post, wait time.Duration) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	held := s.st.held[p.lane]
 	delete(s.st.held, p.lane)
-	return held
+	s.mu.Unlock()
+	if held != nil {
+		s.later(wait, p.lane, func(ctx context.Context) { s.try(ctx, held, true) })
+	}
 }
 
 // try posts once. Only the retrying one of two duplicates plans further tries.

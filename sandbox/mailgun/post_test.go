@@ -111,6 +111,17 @@ func TestPostFaults(t *testing.T) {
 	}
 }
 
+// TestReorderedBehindDropped: what is held back comes, also if what it waits for does not.
+func TestReorderedBehindDropped(t *testing.T) {
+	w := start(t)
+	w.mg.AddWebhook(domain, w.hooks.url)
+	w.fault(mailgun.Fault{On: "post", Action: "reorder", Event: "accepted"})
+	w.fault(mailgun.Fault{On: "post", Action: "drop", Event: "delivered"})
+	w.send("bob@example.org", simpleMail, nil)
+	w.mg.Advance(time.Second)
+	w.wantNames("accepted")
+}
+
 // TestDuplicateIsExact: a post made twice is byte for byte the same; so is one
 // that is sent again by hand.
 func TestDuplicateIsExact(t *testing.T) {

@@ -53,6 +53,9 @@ func (w *world) change(c *channel, user, tok, id string, ch change, after time.D
 		w.books.mu.Unlock()
 		if err := w.api(w.ctx, method, w.actsAs(user, c)+"/"+id, body, nil); err != nil && w.ctx.Err() == nil {
 			w.logf("%s cannot be changed: %v", tok, err)
+			w.books.mu.Lock()
+			delete(w.books.changes, tok) // it is as it was written
+			w.books.mu.Unlock()
 		}
 	})
 }
@@ -141,7 +144,7 @@ func (w *world) laneBusy(user, tok string, window ack, messages []*said, box *in
 // no webhook told; "" if nothing.
 func (w *world) missing(ctx context.Context) string {
 	r := &report{w: w}
-	boxes := w.inboxes(w.takenOrder(r))
+	boxes := w.inboxes(r, w.takenOrder(r))
 	for _, c := range w.channels {
 		messages, members, err := w.channelState(ctx, c)
 		if err != nil {

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +55,9 @@ func short(t *testing.T, o options) {
 func sayings(user string, toks ...string) (out []*said) {
 	for i, tok := range toks {
 		m := &said{ID: jsonNumber(tok), Created: int64(i+1) * 1000, tok: tok}
+		if strings.Contains(tok, "-f") {
+			m.File.Size = 7
+		}
 		m.User.ID = user
 		out = append(out, m)
 	}
@@ -91,28 +96,40 @@ func TestJudgeMail(t *testing.T) {
 	tests := []struct {
 		name                  string
 		mails                 []string
-		early                 bool // the second came before the first was accepted
+		first                 int64 // when the first was accepted; 0 = before the second came
 		lost, twice, disorder int
+		late                  int
 	}{
-		{"all is well", []string{one, two + " " + three}, false, 0, 0, 0},
-		{"lost", []string{one, three}, false, 1, 0, 0},
-		{"twice", []string{one, two + " " + three, two}, false, 0, 1, 0},
-		{"out of order", []string{two, one, three}, false, 0, 0, 1},
-		{"out of order in one mail", []string{one, three + " " + two}, false, 0, 0, 1},
-		{"accepted out of order", []string{two, one, three}, true, 0, 0, 0},
+		{"all is well", []string{one, two + " " + three}, 0, 0, 0, 0, 0},
+		{"lost", []string{one, three}, 0, 1, 0, 0, 0},
+		{"twice", []string{one, two + " " + three, two}, 0, 0, 1, 0, 0},
+		{"out of order", []string{two, one, three}, 0, 0, 0, 1, 0},
+		{"out of order in one mail", []string{one, three + " " + two}, 0, 0, 0, 1, 0},
+		{"accepted out of order", []string{two, one, three}, 900, 0, 0, 0, 1},
+		{"accepted out of order, in one mail", []string{two + " " + one, three}, 900, 0, 0, 1, 0},
+		{"accepted within the other's quiet window", []string{two, one, three}, 300, 0, 0, 1, 0},
+		{"accepted out of order with one, in order with another", []string{two, three, one}, 900, 0, 0, 1, 0},
+		{"his own comes back", []string{one, two, three + " m-00-00009"}, 0, 0, 0, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w, r := judged(t)
-			for i, tok := range []string{one, two, three} {
-				w.books.accept("chat "+tok, int64(i*100), int64(i*100+50))
-			}
-			if tt.early {
-				w.books.accept("chat "+two, 10, 20)
+			w.opt.Delay = 250 * time.Millisecond
+			w.books.accept("chat "+one, 110, 150)
+			w.books.accept("chat "+two, 100, 250)
+			w.books.accept("chat "+three, 1000, 1050)
+			if tt.first != 0 {
+				w.books.accept("chat "+one, 110, tt.first)
+			} else {
+				w.books.accept("chat "+two, 200, 250)
 			}
 			w.judgeMail(r, &channel{}, "bea", append(sayings("wim", one, two, three), sayings("bea", "m-00-00009")...), boxOf(tt.mails...))
-			if r.lost != tt.lost || r.twice != tt.twice || r.disorder != tt.disorder || len(r.violations) != tt.lost+tt.twice+tt.disorder {
-				t.Errorf("lost %d, twice %d, out of order %d; %v", r.lost, r.twice, r.disorder, r.violations)
+			echo := 0
+			if strings.Contains(tt.mails[len(tt.mails)-1], "m-00-00009") {
+				echo = 1
+			}
+			if r.lost != tt.lost || r.twice != tt.twice || r.disorder != tt.disorder || r.late != tt.late || len(r.violations) != tt.lost+tt.twice+tt.disorder+echo {
+				t.Errorf("lost %d, twice %d, out of order %d, late %d; %v", r.lost, r.twice, r.disorder, r.late, r.violations)
 			}
 		})
 	}
@@ -130,13 +147,14 @@ func TestJudgeReplies(t *testing.T) {
 		{"a part is lost", "bea", []string{a, b}, 1, 0, 0},
 		{"a part twice", "bea", []string{a, a + "-f0", a + "-f0", b}, 0, 1, 0},
 		{"parts out of order", "bea", []string{a + "-f0", a, b}, 0, 0, 1},
-		{"mails out of order", "bea", []string{b, a, a + "-f0"}, 0, 0, 1},
+		{"mails out of order", "bea", []string{b, a, a + "-f0"}, 0, 0, 2},
+		{"a file behind the next mail", "bea", []string{a, b, a + "-f0"}, 0, 0, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w, r := judged(t)
-			w.books.answered(a, "bea", "a@x", 1)
-			w.books.answered(b, "bea", "b@x", 0)
+			w.books.answered(a, "bea", "a@x", 7)
+			w.books.answered(b, "bea", "b@x")
 			w.books.accept("mail a@x", 0, 50)
 			w.books.accept("mail b@x", 100, 150)
 			w.judgeReplies(r, &channel{}, sayings(tt.user, tt.posts...))
@@ -145,11 +163,27 @@ func TestJudgeReplies(t *testing.T) {
 			}
 		})
 	}
-	w, r := judged(t)
-	w.books.answered(b, "bea", "b@x", 0)
-	if w.judgeReplies(r, &channel{}, sayings("cem", b)); len(r.violations) != 1 {
-		t.Errorf("posted as somebody else: %v", r.violations)
+	for what, posts := range map[string][]*said{
+		"posted as somebody else":   sayings("cem", b),
+		"posted and not to be":      sayings("bea", b, a),
+		"a file of it not to be":    sayings("bea", b, a+"-f0"),
+		"a file that was cut short": append(sayings("bea", b), file("bea", b+"-f0", 6)),
+	} {
+		w, r := judged(t)
+		w.books.answered(b, "bea", "b@x")
+		if strings.Contains(what, "cut") {
+			w.books.replies[0].files = []int{7}
+		}
+		if w.judgeReplies(r, &channel{}, posts); len(r.violations) != 1 {
+			t.Errorf("%s: %v", what, r.violations)
+		}
 	}
+}
+
+func file(user, tok string, size int) *said {
+	m := sayings(user, tok)[0]
+	m.File.Size = size
+	return m
 }
 
 func TestJudgeChanges(t *testing.T) {
@@ -195,16 +229,18 @@ func TestJudgeMarks(t *testing.T) {
 		read                  bool
 		opened                int64 // when the newest mail was
 		list                  int64 // when the gateway asked for what came after the first message
+		from                  int   // which process asked; 0 moves the mark
 		late                  bool  // the second message's webhook was accepted later
 		wrong, raced, unknown int
 	}{
-		{"delivered, all there", 25_000, false, 0, 0, false, 0, 0, 0},
-		{"delivered too early", 15_000, false, 0, 0, false, 1, 0, 0},
-		{"overtaken", 2100, false, 0, 1900, false, 1, 1, 0}, // the first is not there either
-		{"unheard of", 15_000, false, 0, 0, true, 0, 0, 1},
-		{"read and opened", 25_000, true, 24_000, 0, false, 0, 0, 0},
-		{"read, not opened", 25_000, true, 0, 0, false, 1, 0, 0},
-		{"read before it was opened", 25_000, true, 26_000, 0, false, 1, 0, 0},
+		{"delivered, all there", 25_000, false, 0, 0, 0, false, 0, 0, 0},
+		{"delivered too early", 15_000, false, 0, 0, 0, false, 1, 0, 0},
+		{"overtaken", 2100, false, 0, 1900, 0, false, 1, 1, 0}, // the first is not there either
+		{"overtaken while another asked", 2100, false, 0, 1900, 1, false, 2, 0, 0},
+		{"unheard of", 15_000, false, 0, 0, 0, true, 0, 0, 1},
+		{"read and opened", 25_000, true, 24_000, 0, 0, false, 0, 0, 0},
+		{"read, not opened", 25_000, true, 0, 0, 0, false, 1, 0, 0},
+		{"read before it was opened", 25_000, true, 26_000, 0, 0, false, 1, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -216,12 +252,12 @@ func TestJudgeMarks(t *testing.T) {
 				w.books.accept("chat "+two, 2000, 19_000)
 			}
 			if tt.list != 0 {
-				w.books.lists = []listing{{"ch", 1001, at(tt.list)}}
+				w.books.lists = []listing{{"ch", 1001, at(tt.list), tt.from}}
 			}
 			if tt.opened != 0 {
 				w.books.opened[address("bea")] = map[string]time.Time{two: at(tt.opened)}
 			}
-			w.books.marks = []marking{{"ch", "bea", tt.read, at(tt.mark), at(tt.mark + 1)}}
+			w.books.marks = []marking{{"ch", "bea", tt.read, at(tt.mark), 0}}
 			members := map[string]member{"bea": {Delivered: 30_000}}
 			w.judgeMarks(r, &channel{url: "ch"}, "bea", sayings("wim", one, two), members, box)
 			if r.wrong != tt.wrong || r.raced != tt.raced || r.unknown != tt.unknown || len(r.violations) != tt.wrong+tt.unknown {
@@ -233,6 +269,25 @@ func TestJudgeMarks(t *testing.T) {
 	w.judgeMarks(r, &channel{url: "ch"}, "bea", sayings("wim", one, two), map[string]member{"bea": {Delivered: 1500}}, boxOf(one, two))
 	if r.unmarked != 1 || len(r.violations) != 1 {
 		t.Errorf("a missing mark is not found: %v", r.violations)
+	}
+	w, r = judged(t)
+	w.books.answered("r-00-00002-bea", "bea", "b@x")
+	w.judgeMarks(r, &channel{url: "ch"}, "bea", sayings("wim", one, two), map[string]member{"bea": {Delivered: 2000, Read: 1000}}, boxOf(one, two))
+	if r.unmarked != 1 || len(r.violations) != 1 {
+		t.Errorf("a missing read mark is not found: %v", r.violations)
+	}
+}
+
+func TestJudgeLogs(t *testing.T) {
+	w, r := judged(t)
+	w.dir = t.TempDir()
+	w.replicas = []*replica{{w: w}}
+	log := "time=x level=INFO msg=\"started\"\n" + "panic: runtime error: index out of range\n" + "2026 http: panic serving 127.0.0.1:1: boom\n"
+	if err := os.WriteFile(w.replicas[0].logFile(), []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w.judgeLogs(r); len(r.violations) != 2 {
+		t.Errorf("of two panics are found %v", r.violations)
 	}
 }
 

@@ -3,11 +3,14 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,8 +27,11 @@ type said struct {
 	User    struct {
 		ID string `json:"user_id"`
 	}
-	File struct{ Name string }
-	tok  string
+	File struct {
+		Name string
+		Size int
+	}
+	tok string
 }
 
 // member is somebody of a channel, with his marks.
@@ -62,11 +68,17 @@ func (w *world) judge(ctx context.Context) *report {
 	if r.status = st; st.Dead > 0 {
 		r.violate("", "dead", fmt.Sprintf("%d jobs were given up", st.Dead))
 	}
+	for _, state := range []string{"queued", "sending", "unsure"} {
+		if n := st.Deliveries[state]; n > 0 {
+			r.violate("", "stuck", fmt.Sprintf("%d mails are %s though nothing is to be done", n, state))
+		}
+	}
 	if n := w.strikes.n["ended by itself"]; n > 0 {
 		r.violate("", "ended", fmt.Sprintf("a process ended by itself %d times", n))
 	}
+	w.judgeLogs(r)
 	order := w.takenOrder(r)
-	boxes := w.inboxes(order)
+	boxes := w.inboxes(r, order)
 	for _, c := range w.channels {
 		messages, members, err := w.channelState(ctx, c)
 		if err != nil {
@@ -74,6 +86,11 @@ func (w *world) judge(ctx context.Context) *report {
 			continue
 		}
 		r.messages += len(messages)
+		for _, u := range w.away {
+			if n := len(boxes[u][c.n].mails); n > 0 && !slices.Contains(c.away, u) {
+				r.violate("", "somebody else's", fmt.Sprintf("%s, who is not there, has %d mails of %s", u, n, c.url))
+			}
+		}
 		for _, u := range c.away {
 			box := boxes[u][c.n]
 			w.judgeMail(r, c, u, messages, box)
@@ -86,6 +103,24 @@ func (w *world) judge(ctx context.Context) *report {
 	w.explain(ctx, r)
 	return r
 }
+
+// judgeLogs: no process panicked, also where it may have ended for want of its disk.
+func (w *world) judgeLogs(r *report) {
+	for _, one := range w.replicas {
+		b, err := os.ReadFile(one.logFile())
+		if err != nil {
+			r.violate("", "no log", err.Error())
+		}
+		for line := range bytes.Lines(b) {
+			if panicked.Match(line) {
+				r.violate("", "panic", fmt.Sprintf("%s: %s", one.logFile(), bytes.TrimSpace(line)))
+			}
+		}
+	}
+}
+
+// panicked is what the runtime says, or who caught it.
+var panicked = regexp.MustCompile(`^panic: |^fatal error: |^WARNING: DATA RACE|panic serving|panicked`)
 
 // takenOrder numbers the mails in the order in which the provider took them; a
 // Message-ID that it took twice is a violation.
@@ -105,7 +140,7 @@ func (w *world) takenOrder(r *report) map[string]int {
 }
 
 // inboxes sorts all mails by person and channel.
-func (w *world) inboxes(order map[string]int) map[string]map[int]*inbox {
+func (w *world) inboxes(r *report, order map[string]int) map[string]map[int]*inbox {
 	out := map[string]map[int]*inbox{}
 	for _, u := range w.away {
 		out[u] = map[int]*inbox{}
@@ -115,8 +150,16 @@ func (w *world) inboxes(order map[string]int) map[string]map[int]*inbox {
 		for _, short := range w.people.Messages(address(u)) {
 			full, _ := w.people.Message(address(u), short.ID)
 			toks := tokensOf(full)
+			if !full.Sent && len(toks) == 0 && !w.books.wordless {
+				r.violate(full.MessageID, "empty", "a mail to "+u+" has nothing of anybody's in it")
+			}
 			if full.Sent || len(toks) == 0 {
 				continue
+			}
+			for _, f := range full.Files {
+				if token.MatchString(f.Filename) && f.Size != int64(len(fileContent)) && !strings.Contains(f.Filename, "-f") {
+					r.violate(full.MessageID, "cut short", fmt.Sprintf("%s came to %s with %d bytes", f.Filename, u, f.Size))
+				}
 			}
 			m := &mailed{Message: full, nth: order[strings.Trim(full.MessageID, "<>")], tokens: toks}
 			var n int
@@ -134,7 +177,20 @@ func (w *world) inboxes(order map[string]int) map[string]map[int]*inbox {
 	return out
 }
 
-func (w *world) channelState(ctx context.Context, c *channel) ([]*said, map[string]member, error) {
+// channelState gives a channel's messages that have a token and were not deleted, and its
+// members.
+func (w *world) channelState(ctx context.Context, c *channel) (messages []*said, members map[string]member, err error) {
+	all, members, err := w.everything(ctx, c)
+	for _, m := range all {
+		if m.tok = token.FindString(m.Message + " " + m.File.Name); m.tok != "" && !w.books.deleted(m.tok) {
+			messages = append(messages, m)
+		}
+	}
+	return messages, members, err
+}
+
+// everything gives all of a channel.
+func (w *world) everything(ctx context.Context, c *channel) (messages []*said, members map[string]member, err error) {
 	var state struct {
 		Channels []struct {
 			URL      string `json:"channel_url"`
@@ -142,23 +198,15 @@ func (w *world) channelState(ctx context.Context, c *channel) ([]*said, map[stri
 			Members  []member
 		}
 	}
-	err := w.api(ctx, http.MethodGet, w.chatURL+"/_emulator/state?messages=10000&channel_url="+url.QueryEscape(c.url), nil, &state)
-	if err != nil {
-		return nil, nil, err
-	}
-	members := map[string]member{}
-	var messages []*said
+	err = w.api(ctx, http.MethodGet, w.chatURL+"/_emulator/state?messages=10000&channel_url="+url.QueryEscape(c.url), nil, &state)
+	members = map[string]member{}
 	for _, ch := range state.Channels {
+		messages = append(messages, ch.Messages...)
 		for _, m := range ch.Members {
 			members[m.ID] = m
 		}
-		for _, m := range ch.Messages {
-			if m.tok = token.FindString(m.Message + " " + m.File.Name); m.tok != "" && !w.books.deleted(m.tok) {
-				messages = append(messages, m)
-			}
-		}
 	}
-	return messages, members, nil
+	return messages, members, err
 }
 
 // spare says that a message is not to reach somebody.
@@ -180,10 +228,14 @@ func (b *books) deleted(tok string) bool {
 	return b.changes[tok].deleted
 }
 
-// judgeMail: each message of somebody else stands in exactly one mail, and in order.
+// judgeMail: each message of somebody else stands in exactly one mail, and in order, and
+// none of his own; and nobody who is not there has any.
 func (w *world) judgeMail(r *report, c *channel, user string, messages []*said, box *inbox) {
 	var wanted []*said
 	for _, m := range messages {
+		if m.User.ID == user && len(box.byToken[m.tok]) > 0 {
+			r.violate(m.ID.String(), "echo", fmt.Sprintf("%s came back to %s, who wrote it", m.tok, user))
+		}
 		if m.User.ID == user || w.books.spares(m.tok, user) {
 			continue
 		}
@@ -199,18 +251,40 @@ func (w *world) judgeMail(r *report, c *channel, user string, messages []*said, 
 		}
 	}
 	for i, m := range wanted {
+		late := 0
 		for _, later := range wanted[i+1:] {
-			if w.swapped(box, m, later) {
-				if w.books.inOrder("chat "+m.ID.String(), "chat "+later.ID.String()) {
-					r.disorder++
-					r.violate(later.ID.String(), "out of order", fmt.Sprintf("%s came to %s before %s", later.tok, user, m.tok))
-				} else {
-					r.late++
-				}
+			if !w.swapped(box, m, later) {
+				continue
+			}
+			if w.hadToWait(user, m, later, messages, box) {
+				late = 0
+				r.disorder++
+				r.violate(later.ID.String(), "out of order", fmt.Sprintf("%s came to %s before %s", later.tok, user, m.tok))
 				break
 			}
+			late = 1
 		}
+		r.late += late
 	}
+}
+
+// hadToWait tells whether a message that was mailed before an earlier one should not have
+// been: they stand in one mail, which is sorted; or the earlier one was accepted before it
+// came, or within its quiet window, with nothing else in the lane that could have taken it
+// along sooner.
+func (w *world) hadToWait(user string, earlier, later *said, messages []*said, box *inbox) bool {
+	mail := box.byToken[later.tok][0]
+	if box.byToken[earlier.tok][0] == mail || w.books.inOrder("chat "+earlier.ID.String(), "chat "+later.ID.String()) {
+		return true
+	}
+	w.books.mu.Lock()
+	defer w.books.mu.Unlock()
+	x, y := w.books.acks["chat "+earlier.ID.String()], w.books.acks["chat "+later.ID.String()]
+	if x == nil || y == nil || x.taken.IsZero() || y.taken.IsZero() {
+		return false
+	}
+	over := y.came.Add(w.opt.Delay)
+	return x.taken.Before(over) && !mail.Received.Before(over) && !w.laneBusy(user, later.tok, ack{y.came, over}, messages, box)
 }
 
 // swapped tells whether a message was mailed before one that was written earlier.
@@ -235,50 +309,71 @@ func (b *books) inOrder(first, second string) bool {
 }
 
 // judgeReplies: each answer stands in the chat once, as the person's, its files behind
-// it, and in the order in which the mails were accepted.
+// it and whole, and in the order in which the mails were accepted; and nothing else does.
 func (w *world) judgeReplies(r *report, c *channel, messages []*said) {
 	places := map[string][]int{}
 	for i, m := range messages {
 		places[m.tok] = append(places[m.tok], i)
 	}
-	byUser := map[string][]reply{}
+	byUser, known := map[string][]reply{}, map[string]bool{}
 	prefix := fmt.Sprintf("r-%02d-", c.n)
-	for _, a := range w.books.replies {
-		if !strings.HasPrefix(a.token, prefix) {
-			continue
+	w.books.mu.Lock()
+	replies := slices.Clone(w.books.replies)
+	w.books.mu.Unlock()
+	for _, a := range replies {
+		if strings.HasPrefix(a.token, prefix) {
+			byUser[a.user] = append(byUser[a.user], a)
+			known[a.token] = true
+			w.judgeReply(r, a, messages, places)
 		}
-		byUser[a.user] = append(byUser[a.user], a)
-		r.replies++
-		last := -1
-		for part := -1; part < a.files; part++ {
-			tok := a.token
-			if part >= 0 {
-				tok = fmt.Sprintf("%s-f%d", tok, part)
-			}
-			r.parts++
-			at := places[tok]
-			switch {
-			case len(at) == 0:
-				r.lost++
-				r.violate(a.messageID, "lost", tok+" was never posted")
-				continue
-			case len(at) > 1:
-				r.twice++
-				r.violate(a.messageID, "twice", fmt.Sprintf("%s was posted %d times", tok, len(at)))
-			}
-			if messages[at[0]].User.ID != a.user {
-				r.violate(a.messageID, "somebody else's", tok+" was posted as "+messages[at[0]].User.ID)
-			}
-			if at[0] < last {
-				r.disorder++
-				r.violate(a.messageID, "out of order", tok+" stands before what precedes it in its mail")
-			}
-			last = at[0]
+	}
+	for tok := range places {
+		if mail, _, _ := strings.Cut(tok, "-f"); strings.HasPrefix(tok, "r-") && !known[mail] {
+			r.violate("", "unwanted", tok+" was posted, and should not have been")
 		}
 	}
 	for _, as := range byUser {
 		w.judgeReplyOrder(r, as, places)
 	}
+}
+
+func (w *world) judgeReply(r *report, a reply, messages []*said, places map[string][]int) {
+	r.replies++
+	last := -1
+	for part := -1; part < len(a.files); part++ {
+		tok := a.part(part)
+		r.parts++
+		at := places[tok]
+		switch {
+		case len(at) == 0:
+			r.lost++
+			r.violate(a.messageID, "lost", tok+" was never posted")
+			continue
+		case len(at) > 1:
+			r.twice++
+			r.violate(a.messageID, "twice", fmt.Sprintf("%s was posted %d times", tok, len(at)))
+		}
+		m := messages[at[0]]
+		if m.User.ID != a.user {
+			r.violate(a.messageID, "somebody else's", tok+" was posted as "+m.User.ID)
+		}
+		if part >= 0 && m.File.Size != a.files[part] && (a.files[part] != refusedFile || m.Type == "FILE") {
+			r.violate(a.messageID, "cut short", fmt.Sprintf("%s was posted with %d bytes of %d", tok, m.File.Size, a.files[part]))
+		}
+		if at[0] < last {
+			r.disorder++
+			r.violate(a.messageID, "out of order", tok+" stands before what precedes it in its mail")
+		}
+		last = at[0]
+	}
+}
+
+// part is the token of one of a reply's files, or of its words (-1).
+func (a reply) part(n int) string {
+	if n < 0 {
+		return a.token
+	}
+	return fmt.Sprintf("%s-f%d", a.token, n)
 }
 
 func (w *world) judgeReplyOrder(r *report, as []reply, places map[string][]int) {
@@ -290,10 +385,12 @@ func (w *world) judgeReplyOrder(r *report, as []reply, places map[string][]int) 
 			} else if !w.books.inOrder("mail "+a.messageID, "mail "+b.messageID) {
 				continue
 			}
-			x, y := places[first.token], places[second.token]
-			if len(x) > 0 && len(y) > 0 && x[0] > y[0] {
-				r.disorder++
-				r.violate(second.messageID, "out of order", second.token+" was posted before "+first.token+", which was accepted before it came")
+			y := places[second.token]
+			for part := -1; part < len(first.files); part++ { // all of one mail, then the next
+				if x := places[first.part(part)]; len(x) > 0 && len(y) > 0 && x[0] > y[0] {
+					r.disorder++
+					r.violate(second.messageID, "out of order", second.token+" was posted before "+first.part(part)+", which was accepted before it came")
+				}
 			}
 		}
 	}

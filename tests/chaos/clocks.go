@@ -51,6 +51,14 @@ func (c *clocks) write(n, off int) {
 	}
 }
 
+// move changes for good by how much a clock is off, and gives that.
+func (c *clocks) move(n, by int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.off[n] += by
+	return c.off[n]
+}
+
 // set sets one replica's clock by hours, forward or back; what it gives sets it right.
 func (c *clocks) set() (right func()) {
 	c.mu.Lock()

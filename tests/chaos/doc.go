@@ -30,9 +30,10 @@
 // the same; and an act waits for what it is there for, so that none ends too early.
 //
 //		go run ./tests/chaos -points all -database sqlite
+//		go run ./tests/chaos -points narrow,clock -point 'poster|Clock'
 //
 //	  - load.go, changes.go: what is put in; faults.go, clocks.go: what spoils it; kill.go: when it is killed
-//	  - story.go, operator.go: what happens in an act; points.go: where it is killed
+//	  - story.go, operator.go, rare.go: what happens in an act; points.go: where it is killed
 //	  - world.go: the emulators; build.go, replica.go: the gateway
 //	  - check.go, marks.go: what has to hold; report.go: the table
 package main

@@ -74,6 +74,9 @@ func (w *world) actsAs(user string, c *channel) string {
 	return w.chatURL + "/_emulator/users/" + user + "/channels/" + c.url + "/messages"
 }
 
+// fileContent is what a file of the chat holds.
+const fileContent = "The content of this file.\n"
+
 func (w *world) upload(ctx context.Context, c *channel, user, tok string) error {
 	var b bytes.Buffer
 	form := multipart.NewWriter(&b)
@@ -81,7 +84,7 @@ func (w *world) upload(ctx context.Context, c *channel, user, tok string) error 
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(part, "The content of this file.\n")
+	_, err = io.WriteString(part, fileContent)
 	if err := errors.Join(err, form.WriteField("message_type", "FILE"), form.Close()); err != nil {
 		return err
 	}
@@ -169,7 +172,27 @@ func (w *world) answer(ctx context.Context, user string, m mailbox.Message, to s
 		}
 		return
 	}
-	w.books.answered(tok, user, id, len(a.Attachments))
+	w.books.answered(tok, user, id, sizes(a.Attachments)...)
+}
+
+// refused says that the chat takes none of an answer's files.
+func (b *books) refused(tok string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.replies {
+		if b.replies[i].token == tok {
+			for n := range b.replies[i].files {
+				b.replies[i].files[n] = refusedFile
+			}
+		}
+	}
+}
+
+func sizes(files []mailbox.Attachment) (out []int) {
+	for _, f := range files {
+		out = append(out, len(f.Data))
+	}
+	return out
 }
 
 // words make sentences that are not alike: what resembles a mail sent earlier may be
@@ -228,10 +251,13 @@ func (b *books) open(address, messageID string) {
 // reply is an answer by mail that was put in.
 type reply struct {
 	token, user, messageID string
-	files                  int
+	files                  []int // how large each is
 }
 
-func (b *books) answered(tok, user, id string, files int) {
+// refusedFile is the size of a file in whose place a line stands.
+const refusedFile = -1
+
+func (b *books) answered(tok, user, id string, files ...int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.replies = append(b.replies, reply{tok, user, id, files})

@@ -42,35 +42,12 @@ type options struct {
 	Beside   int     // so many stories at a time
 	List     bool    // with Points: kill nobody
 	stop     *stop   // of a story: where it is interrupted
+	env      []string
 }
 
 func main() {
 	var o options
-	flag.Int64Var(&o.Seed, "seed", 1, "repeats what is put in, the faults and the kills")
-	flag.IntVar(&o.Kills, "kills", 20, "kill -9 so often")
-	flag.StringVar(&o.Database, "database", "sqlite", "sqlite, postgres (a throw-away server) or postgres://...")
-	flag.IntVar(&o.Replicas, "replicas", 0, "processes on PostgreSQL; 0 = 2")
-	flag.DurationVar(&o.For, "for", time.Minute, "how long messages are put in")
-	flag.Float64Var(&o.Rate, "rate", 4, "chat messages put in per second")
-	flag.DurationVar(&o.Delay, "delay", 300*time.Millisecond, "the gateway's notify.delay")
-	flag.DurationVar(&o.Unsure, "unsure", 6*time.Second, "the gateway's mailgun.unsure_after")
-	flag.IntVar(&o.Channels, "channels", 6, "conversations")
-	flag.BoolVar(&o.Quiet, "quiet", false, "no faults")
-	flag.BoolVar(&o.Infra, "infra", true, "fill the disk, restart the database")
-	flag.BoolVar(&o.Freeze, "freeze", false, "with replicas: stop processes for longer than their leases last, and let them go on; wants -unsure 30s")
-	flag.BoolVar(&o.Clock, "clock", true, "set the machines' clocks by hours and back (a binary of -binary must know how)")
-	flag.BoolVar(&o.Upgrade, "upgrade", false, "go over to a next version with one more migration, one process after the other, and back")
-	flag.BoolVar(&o.Resend, "resend", false, "have the chat repeat webhooks that it gave up or dropped")
-	flag.Float64Var(&o.Drop, "drop", 0.03, "of 1, so many chat messages' webhooks are never sent")
-	flag.BoolVar(&o.Slow, "slow", true, "also faults that take a minute or more to get over, such as calls that hang")
-	flag.StringVar(&o.Point, "point", "", "kill at this point only, such as \"send unanswered\"")
-	flag.StringVar(&o.Keep, "keep", "", "leave logs and data in this folder")
-	flag.StringVar(&o.Binary, "binary", "", "the gateway; default: go build ./cmd/postern")
-	flag.StringVar(&o.Next, "next", "", "the gateway's next version; default: the same with one more migration")
-	flag.StringVar(&o.Build, "build", "", "only build the gateway and its next version into this folder, as postern and postern-next, for -binary and -next")
-	flag.StringVar(&o.Points, "points", "", "instead of all that: play a story, and then play each act of it again for each write and call in it, killed just before and just after; all, or the names of acts, comma separated")
-	flag.BoolVar(&o.List, "list", false, "with -points: play the acts as they are, and kill nobody")
-	flag.IntVar(&o.Beside, "beside", 6, "with -points: play so many acts at a time")
+	o.flags()
 	flag.Parse()
 	// The gateways run in folders of their own.
 	for _, file := range []*string{&o.Binary, &o.Next, &o.Build} {
@@ -108,6 +85,35 @@ func main() {
 	if r.broken() {
 		os.Exit(1)
 	}
+}
+
+// flags are those of the command line.
+func (o *options) flags() {
+	flag.Int64Var(&o.Seed, "seed", 1, "repeats what is put in, the faults and the kills")
+	flag.IntVar(&o.Kills, "kills", 20, "kill -9 so often")
+	flag.StringVar(&o.Database, "database", "sqlite", "sqlite, postgres (a throw-away server) or postgres://...")
+	flag.IntVar(&o.Replicas, "replicas", 0, "processes on PostgreSQL; 0 = 2")
+	flag.DurationVar(&o.For, "for", time.Minute, "how long messages are put in")
+	flag.Float64Var(&o.Rate, "rate", 4, "chat messages put in per second")
+	flag.DurationVar(&o.Delay, "delay", 300*time.Millisecond, "the gateway's notify.delay")
+	flag.DurationVar(&o.Unsure, "unsure", 6*time.Second, "the gateway's mailgun.unsure_after")
+	flag.IntVar(&o.Channels, "channels", 6, "conversations")
+	flag.BoolVar(&o.Quiet, "quiet", false, "no faults")
+	flag.BoolVar(&o.Infra, "infra", true, "fill the disk, restart the database")
+	flag.BoolVar(&o.Freeze, "freeze", false, "with replicas: stop processes for longer than their leases last, and let them go on; wants -unsure 30s")
+	flag.BoolVar(&o.Clock, "clock", true, "set the machines' clocks by hours and back (a binary of -binary must know how)")
+	flag.BoolVar(&o.Upgrade, "upgrade", false, "go over to a next version with one more migration, one process after the other, and back")
+	flag.BoolVar(&o.Resend, "resend", false, "have the chat repeat webhooks that it gave up or dropped")
+	flag.Float64Var(&o.Drop, "drop", 0.03, "of 1, so many chat messages' webhooks are never sent")
+	flag.BoolVar(&o.Slow, "slow", true, "also faults that take a minute or more to get over, such as calls that hang")
+	flag.StringVar(&o.Point, "point", "", "kill at this point only, such as \"send unanswered\"; with -points, at those that this regular expression matches")
+	flag.StringVar(&o.Keep, "keep", "", "leave logs and data in this folder")
+	flag.StringVar(&o.Binary, "binary", "", "the gateway; default: go build ./cmd/postern")
+	flag.StringVar(&o.Next, "next", "", "the gateway's next version; default: the same with one more migration")
+	flag.StringVar(&o.Build, "build", "", "only build the gateway and its next version into this folder, as postern and postern-next, for -binary and -next")
+	flag.StringVar(&o.Points, "points", "", "instead of all that: play a story, and then play each act of it again for each write and call in it, killed just before and just after; all, or the names of acts, comma separated")
+	flag.BoolVar(&o.List, "list", false, "with -points: play the acts as they are, and kill nobody")
+	flag.IntVar(&o.Beside, "beside", 6, "with -points: play so many acts at a time")
 }
 
 func buildBoth(ctx context.Context, o options) error {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,7 +13,8 @@ import (
 // arrived; a read mark besides needs the newest of those mails to have been opened. A
 // message that was written after the gateway had asked the chat for later ones, and
 // before the chat moved the mark, is not held against it: the chat's call has no time.
-// At the end the delivered mark covers everything. A message that is not to reach him lies
+// At the end the delivered mark covers everything, and the read mark does if the newest
+// mail was answered. A message that is not to reach him lies
 // under a mark only if a later one reached him: the chat has one mark for all.
 func (w *world) judgeMarks(r *report, c *channel, user string, messages []*said, members map[string]member, box *inbox) {
 	w.books.mu.Lock()
@@ -35,10 +37,26 @@ func (w *world) judgeMarks(r *report, c *channel, user string, messages []*said,
 			last = nil
 		}
 	}
-	if last != nil && members[user].Delivered < last.Created {
+	if last == nil {
+		return
+	}
+	if members[user].Delivered < last.Created {
 		r.unmarked++
 		r.violate(last.ID.String(), "not marked", fmt.Sprintf("%s is in the mailbox of %s but not marked as delivered", last.tok, user))
 	}
+	if members[user].Read < last.Created && w.books.answeredMail(user, box, last) {
+		r.unmarked++
+		r.violate(last.ID.String(), "not marked", fmt.Sprintf("%s was answered by %s but is not marked as read", last.tok, user))
+	}
+}
+
+// answeredMail tells whether somebody answered the mail in which a message came to him.
+func (b *books) answeredMail(user string, box *inbox, m *said) bool {
+	mails := box.byToken[m.tok]
+	return len(mails) > 0 && slices.ContainsFunc(b.replies, func(a reply) bool {
+		to := box.byToken["m"+strings.TrimSuffix(a.token[1:], "-"+a.user)]
+		return a.user == user && len(to) > 0 && to[0] == mails[0]
+	})
 }
 
 func (w *world) judgeMark(r *report, mark marking, user string, messages []*said, box *inbox) {
@@ -53,13 +71,13 @@ func (w *world) judgeMark(r *report, mark marking, user string, messages []*said
 			continue
 		}
 		var in *mailed
-		if mails := box.byToken[m.tok]; len(mails) > 0 && mails[0].Received.Before(mark.ended) {
+		if mails := box.byToken[m.tok]; len(mails) > 0 && mails[0].Received.Before(mark.began) {
 			in = mails[0]
 			newest, newestOf, spared = in, m, nil
 			continue
 		}
 		switch {
-		case w.books.raced(mark, m):
+		case w.raced(mark, m):
 			r.raced++
 		case w.books.unknownAt(m, mark.began):
 			r.unknown++
@@ -69,15 +87,15 @@ func (w *world) judgeMark(r *report, mark marking, user string, messages []*said
 			r.violate(m.ID.String(), "wrong mark", fmt.Sprintf("at %s %s was marked as %s for %s, who did not have it", mark.began.Format("15:04:05.000"), m.tok, markWord(mark), user))
 		}
 	}
-	if spared != nil && !w.books.raced(mark, spared) {
+	if spared != nil && !w.raced(mark, spared) {
 		r.wrong++
 		r.violate(spared.ID.String(), "wrong mark", fmt.Sprintf("at %s %s was marked as %s for %s, who does not get it and has nothing later", mark.began.Format("15:04:05.000"), spared.tok, markWord(mark), user))
 	}
 	if !mark.read || newest == nil {
 		return
 	}
-	if at := w.books.opened[address(user)][newest.MessageID]; at.IsZero() || at.After(mark.ended) {
-		if w.books.raced(mark, newestOf) {
+	if at := w.books.opened[address(user)][newest.MessageID]; at.IsZero() || at.After(mark.began) {
+		if w.raced(mark, newestOf) {
 			r.raced++
 			return
 		}
@@ -94,18 +112,24 @@ func markWord(m marking) string {
 }
 
 // raceWindow is how long before a mark the gateway may have asked for later messages:
-// its turn for the call, and what slows calls down here.
-const raceWindow = 6 * time.Second
+// its turn for the call, and what slows calls down here. In a story nothing does.
+func (w *world) raceWindow() time.Duration {
+	if w.opt.stop != nil {
+		return 2 * time.Second
+	}
+	return 6 * time.Second
+}
 
-// raced tells whether the gateway may have asked for later messages just before this
-// one was written.
-func (b *books) raced(mark marking, m *said) bool {
-	for i := len(b.lists) - 1; i >= 0; i-- {
-		l := b.lists[i]
-		if mark.began.Sub(l.began) > raceWindow {
+// raced tells whether the process that moved the mark may have asked for later messages
+// just before this one was written.
+func (w *world) raced(mark marking, m *said) bool {
+	lists := w.books.lists
+	for i := len(lists) - 1; i >= 0; i-- {
+		l := lists[i]
+		if mark.began.Sub(l.began) > w.raceWindow() {
 			return false
 		}
-		if l.channel != mark.channel || l.began.After(mark.began) || l.began.UnixMilli() > m.Created || l.since > m.Created {
+		if l.from != mark.from || l.channel != mark.channel || l.began.After(mark.began) || l.began.UnixMilli() > m.Created || l.since > m.Created {
 			continue
 		}
 		return true

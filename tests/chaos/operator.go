@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // drivers by which a store is made old
 	_ "modernc.org/sqlite"
 
+	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/sandbox/mailbox"
 	"github.com/postern-chat/postern/sandbox/mailgun"
 	"github.com/postern-chat/postern/sandbox/sendbird"
@@ -60,12 +62,10 @@ func (s *scene) stops() error {
 		return err
 	}
 	for range 2 { // the first bounces, the second is not even sent
-		tok := fmt.Sprintf("m-%02d-%05d", s.c.n, s.n+1)
-		s.books.spare(tok, bounced)
-		if _, err := s.told(leaves, cross); err != nil {
+		if _, err := s.toldOnly(leaves, cross); err != nil {
 			return err
 		}
-		if err := s.until(bounced+" is stopped", func() bool { return s.stopped(bounced) }); err != nil {
+		if err := s.becomesStopped(bounced); err != nil {
 			return err
 		}
 	}
@@ -76,56 +76,79 @@ func (s *scene) stops() error {
 	if err != nil {
 		return err
 	}
-	s.books.spare(fmt.Sprintf("m-%02d-%05d", s.c.n, s.n+1), cross)
-	if _, err := s.told(bounced, leaves); err != nil {
+	if _, err := s.toldOnly(bounced, leaves); err != nil {
 		return err
 	}
-	if err := s.until(cross+" is stopped", func() bool { return s.stopped(cross) }); err != nil {
+	if err := s.becomesStopped(cross); err != nil {
 		return err
 	}
 	s.endMailFault("send 400", refuses)
 	if err := s.lift(cross); err != nil {
 		return err
 	}
+	if err := s.leaves(leaves, cross); err != nil {
+		return err
+	}
+	if _, err := s.toldOnly(bounced, cross); err != nil {
+		return err
+	}
+	return s.comesAndGoes()
+}
+
+// leaves: one leaves the conversation, another complains of it.
+func (s *scene) leaves(one, other string) error {
 	tok, err := s.told(s.c.away...)
 	if err != nil {
 		return err
 	}
-	m, _ := s.mailOf(leaves, tok)
-	if err := s.until(leaves+" has left", func() bool {
-		f, err := s.people.Unsubscribe(s.ctx, address(leaves), m.ID)
+	m, _ := s.mailOf(one, tok)
+	if err := s.until(one+" has left", func() bool {
+		f, err := s.people.Unsubscribe(s.ctx, address(one), m.ID)
 		return err == nil && f.Status == http.StatusOK
 	}); err != nil {
 		return err
 	}
-	s.books.spare(fmt.Sprintf("m-%02d-%05d", s.c.n, s.n+1), leaves)
-	if tok, err = s.told(bounced, cross); err != nil {
+	if tok, err = s.toldOnly(s.c.away[0], other); err != nil {
 		return err
 	}
-	m, _ = s.mailOf(cross, tok)
-	if err := s.people.Spam(address(cross), m.ID); err != nil {
+	m, _ = s.mailOf(other, tok)
+	if err := s.people.Spam(address(other), m.ID); err != nil {
 		return err
 	}
-	if err := s.until(cross+" is stopped", func() bool { return s.stopped(cross) }); err != nil {
+	if err := s.becomesStopped(other); err != nil {
 		return err
 	}
-	if err := s.lift(cross); err != nil {
-		return err
-	}
-	s.books.spare(fmt.Sprintf("m-%02d-%05d", s.c.n, s.n+1), leaves)
-	if _, err := s.told(bounced, cross); err != nil {
-		return err
-	}
-	for _, step := range []string{http.MethodPut, http.MethodPut, http.MethodDelete} {
-		var body any
-		if step == http.MethodPut {
-			body = map[string]string{"email": "zed@people.example", "name": "Zed"}
-		}
-		if err := s.operate(s.ctx, step, "/api/v1/people/zed", body, nil); err != nil && step == http.MethodPut {
-			return err // who is killed may have deleted him
+	return s.lift(other)
+}
+
+// comesAndGoes: somebody is entered twice, and removed.
+func (s *scene) comesAndGoes() error {
+	for range 2 {
+		if err := s.operate(s.ctx, http.MethodPut, "/api/v1/people/zed", map[string]string{"email": "zed@people.example", "name": "Zed"}, nil); err != nil {
+			return err
 		}
 	}
-	return nil
+	return s.until("zed is removed", func() bool {
+		// Who is killed may have removed him: the list tells.
+		_ = s.api(s.ctx, http.MethodDelete, s.replicas[s.anybody()].url+"/api/v1/people/zed", nil, nil)
+		var list struct{ People []postern.Person }
+		err := s.operate(s.ctx, http.MethodGet, "/api/v1/people", nil, &list)
+		return err == nil && !slices.ContainsFunc(list.People, func(p postern.Person) bool { return p.UserID == "zed" })
+	})
+}
+
+// toldOnly is told where nobody else of the channel is to have it.
+func (s *scene) toldOnly(users ...string) (string, error) {
+	for _, u := range s.c.away {
+		if !slices.Contains(users, u) {
+			s.books.spare(fmt.Sprintf("m-%02d-%05d", s.c.n, s.n+1), u)
+		}
+	}
+	return s.told(users...)
+}
+
+func (s *scene) becomesStopped(user string) error {
+	return s.until(user+" is stopped", func() bool { return s.stopped(user) })
 }
 
 func (s *scene) stopped(user string) bool {
@@ -151,27 +174,40 @@ func (s *scene) dead() error {
 	if err != nil {
 		return err
 	}
-	list := func() (ids []int64) {
-		var out struct{ Dead []struct{ ID int64 } }
-		_ = s.operate(s.ctx, http.MethodGet, "/api/v1/dead", nil, &out) // none, then
-		for _, d := range out.Dead {
-			ids = append(ids, d.ID)
-		}
-		return ids
-	}
-	if err := s.until("a job is given up", func() bool { return len(list()) > 0 }); err != nil {
+	if err := s.aDead(); err != nil {
 		return err
 	}
 	s.chat.RemoveFault(id)
-	if err := s.until("it is replayed", func() bool {
-		for _, d := range list() {
-			_ = s.api(s.ctx, http.MethodPost, fmt.Sprintf("%s/api/v1/dead/%d/replay", s.replicas[s.anybody()].url, d), nil, nil) // the list tells
-		}
-		return len(list()) == 0
-	}); err != nil {
+	if err := s.noneDead("replay"); err != nil {
 		return err
 	}
 	return s.mailed(tok, s.c.away...)
+}
+
+// given are the jobs that were given up.
+func (s *scene) given() (ids []int64, err error) {
+	var out struct{ Dead []struct{ ID int64 } }
+	err = s.operate(s.ctx, http.MethodGet, "/api/v1/dead", nil, &out)
+	for _, d := range out.Dead {
+		ids = append(ids, d.ID)
+	}
+	return ids, err
+}
+
+func (s *scene) aDead() error {
+	return s.until("a job is given up", func() bool { ids, err := s.given(); return err == nil && len(ids) > 0 })
+}
+
+// noneDead does something with all jobs that were given up, until there are none.
+func (s *scene) noneDead(what string) error {
+	return s.until("no job is given up any more: "+what, func() bool {
+		ids, err := s.given()
+		for _, d := range ids {
+			// Who is killed may have done it: the list tells.
+			_ = s.api(s.ctx, http.MethodPost, fmt.Sprintf("%s/api/v1/dead/%d/%s", s.replicas[s.anybody()].url, d, what), nil, nil)
+		}
+		return err == nil && len(ids) == 0
+	})
 }
 
 // retention: what happened long ago is removed, and everything goes on.
@@ -194,6 +230,15 @@ func (s *scene) retention() error {
 		return err
 	}
 	s.world.rest(s.ctx)
+	if err := s.outlived(); err != nil {
+		return err
+	}
+	return s.goesOn(tok)
+}
+
+// outlived makes everything old, and waits until it is removed. Whoever is killed at it
+// holds the round for minutes: then it is made old once more.
+func (s *scene) outlived() error {
 	for {
 		for _, r := range s.replicas {
 			r.kill(time.Second)
@@ -208,13 +253,13 @@ func (s *scene) retention() error {
 				return err
 			}
 			if n == 0 {
-				return s.goesOn(tok)
+				return nil
 			}
 			if !sleep(s.ctx, 100*time.Millisecond) {
 				return s.ctx.Err()
 			}
 		}
-		if s.opt.stop.line == "" {
+		if s.kills.total() == 0 {
 			return errors.New("what is old is not removed")
 		}
 	}
@@ -249,7 +294,7 @@ func (s *scene) age() error {
 		for _, q := range []string{
 			`UPDATE events SET received_at = received_at ` + by + ` WHERE source LIKE 'mailgun%'`,
 			`UPDATE notes SET at = at ` + by, `UPDATE deliveries SET created_at = created_at ` + by,
-			`UPDATE posts SET created_at = created_at ` + by, `UPDATE held SET held_at = held_at ` + by,
+			`UPDATE posts SET created_at = created_at ` + by, `UPDATE held SET held_at = held_at ` + by, `UPDATE dead_jobs SET died_at = died_at ` + by,
 			`DELETE FROM rounds WHERE name IN ('purge', 'blobs')`,
 		} {
 			if _, err := db.ExecContext(s.ctx, q); err != nil {
@@ -264,7 +309,7 @@ func (s *scene) age() error {
 func (s *scene) old() (n int, err error) {
 	at := time.Now().Add(-95 * 24 * time.Hour).UnixMilli()
 	query := `SELECT (SELECT COUNT(*) FROM rounds WHERE name = 'purge' AND owner <> '')`
-	for _, of := range []string{"events WHERE received_at", "notes WHERE at", "deliveries WHERE created_at", "posts WHERE created_at", "held WHERE held_at"} {
+	for _, of := range []string{"events WHERE received_at", "notes WHERE at", "deliveries WHERE created_at", "posts WHERE created_at", "held WHERE held_at", "dead_jobs WHERE died_at"} {
 		query += fmt.Sprintf(" + (SELECT COUNT(*) FROM %s < %d)", of, at)
 	}
 	return n, s.inStore(func(db *sql.DB) error { return db.QueryRowContext(s.ctx, query).Scan(&n) })

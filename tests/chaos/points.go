@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -80,7 +81,7 @@ func playAct(ctx context.Context, opt options, s *stop) *outcome {
 		return out
 	}
 	a := acts()[i]
-	if a.unsure > 0 {
+	if opt.env = a.env; a.unsure > 0 {
 		opt.Unsure = a.unsure
 	}
 	w, err := newWorld(ctx, opt, &out.log)
@@ -109,19 +110,31 @@ func playAct(ctx context.Context, opt options, s *stop) *outcome {
 	return out
 }
 
-// reached reads which points of writes were reached.
+// reached reads how often points of writes were reached by one process at most: whoever is
+// to die counts for himself.
 func (w *world) reached(before error) (map[string]int, error) {
-	b, err := os.ReadFile(filepath.Join(w.dir, "reached"))
+	files, err := filepath.Glob(filepath.Join(w.dir, "reached.*"))
+	if err == nil && len(files) == 0 {
+		err = errors.New("no points were written down: is this a binary that has any?")
+	}
 	out := map[string]int{}
-	for line := range strings.Lines(string(b)) {
-		out[strings.TrimSuffix(line, "\n")]++
+	for _, file := range files {
+		b, failed := os.ReadFile(file)
+		err = errors.Join(err, failed)
+		own := map[string]int{}
+		for line := range strings.Lines(string(b)) {
+			line = strings.TrimSuffix(line, "\n")
+			own[line]++
+			out[line] = max(out[line], own[line])
+		}
 	}
 	return out, errors.Join(before, err)
 }
 
 // judgeSpared: nobody has what was not to reach him.
 func (w *world) judgeSpared(r *report) {
-	boxes := w.inboxes(w.takenOrder(&report{w: w}))
+	again := &report{w: w} // is in r already
+	boxes := w.inboxes(again, w.takenOrder(again))
 	for key := range w.books.spared {
 		tok, user, _ := strings.Cut(key, " ")
 		for _, box := range boxes[user] {
@@ -142,6 +155,10 @@ var nths = []int{1, 2}
 // stopEverywhere plays all acts, and then each once more for each point that it reaches
 // and no act before it. It tells how many were not as they should be.
 func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int, err error) {
+	which, err := regexp.Compile(opt.Point)
+	if err != nil {
+		return 0, err
+	}
 	if opt.Binary == "" {
 		dir, err := os.MkdirTemp("", "chaos-points-")
 		if err != nil {
@@ -149,23 +166,13 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		opt.Binary = filepath.Join(dir, "postern")
-		if err := buildVariant(ctx, opt.Binary, variant{kills: true}); err != nil {
+		if err := buildVariant(ctx, opt.Binary, variant{kills: true, clock: opt.Clock}); err != nil {
 			return 0, err
-		}
-	}
-	var first []*stop
-	for _, a := range acts() {
-		if opt.Points == "all" {
-			first = append(first, &stop{act: a.name})
-		}
-	}
-	if opt.Points != "all" {
-		for name := range strings.SplitSeq(opt.Points, ",") {
-			first = append(first, &stop{act: name})
 		}
 	}
 	var points []*stop
 	seen := map[string]bool{}
+	first := actsOf(opt)
 	for _, o := range playAll(ctx, opt, first, out) {
 		if o.broken() {
 			broken++
@@ -173,13 +180,44 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 		}
 		points = append(points, pointsOf(o, seen)...)
 	}
+	points = slices.DeleteFunc(points, func(p *stop) bool { return !which.MatchString(p.String()) })
 	if opt.List {
 		for _, p := range points {
 			fmt.Fprintf(out, "%-10s %s\n", p.act, p)
 		}
 		return broken, ctx.Err()
 	}
-	missed := 0
+	bad, missed := killAt(ctx, opt, points, out)
+	broken += bad
+	writes := 0
+	for _, p := range points {
+		if p.line != "" {
+			writes++
+		}
+	}
+	fmt.Fprintf(out, "%s: %d acts; killed at %d points of writes and %d of calls, not reached again %d; not as it should be %d\n",
+		opt.Database, len(first), writes, len(points)-writes, missed, broken)
+	return broken, ctx.Err()
+}
+
+// actsOf are the acts that are to be played.
+func actsOf(opt options) (out []*stop) {
+	if opt.Points != "all" {
+		for name := range strings.SplitSeq(opt.Points, ",") {
+			out = append(out, &stop{act: name})
+		}
+		return out
+	}
+	for _, a := range acts() {
+		if opt.Clock || a.name != "clock" {
+			out = append(out, &stop{act: a.name})
+		}
+	}
+	return out
+}
+
+// killAt plays acts, each killed at a point.
+func killAt(ctx context.Context, opt options, points []*stop, out io.Writer) (broken, missed int) {
 	for _, o := range playAll(ctx, opt, points, out) {
 		for range retries {
 			if o.hit || o.broken() || ctx.Err() != nil {
@@ -195,24 +233,25 @@ func stopEverywhere(ctx context.Context, opt options, out io.Writer) (broken int
 			missed++
 		}
 	}
-	writes := 0
-	for _, p := range points {
-		if p.line != "" {
-			writes++
-		}
-	}
-	fmt.Fprintf(out, "%s: %d acts; killed at %d points of writes and %d of calls, not reached again %d; not as it should be %d\n",
-		opt.Database, len(first), writes, len(points)-writes, missed, broken)
-	return broken, ctx.Err()
+	return broken, missed
 }
 
-// pointsOf are those points of an act that were not seen before, in order of name.
+// pointsOf are those points of an act that were not seen before, or are its own, in order
+// of name.
 func pointsOf(o *outcome, seen map[string]bool) (out []*stop) {
+	var own []string
+	if i := slices.IndexFunc(acts(), func(a act) bool { return a.name == o.stop.act }); i >= 0 {
+		own = acts()[i].own
+	}
 	for _, line := range slices.Sorted(maps.Keys(o.writes)) {
+		name := ""
+		if slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(line, prefix) }) {
+			name = o.stop.act + " "
+		}
 		for _, nth := range nths {
 			p := &stop{act: o.stop.act, line: line, nth: nth}
-			if o.writes[line] >= nth && !seen[p.String()] {
-				seen[p.String()] = true
+			if o.writes[line] >= nth && !seen[name+p.String()] {
+				seen[name+p.String()] = true
 				out = append(out, p)
 			}
 		}

@@ -106,7 +106,7 @@ func TestJudgeSparedMarks(t *testing.T) {
 		if tt.spared == one {
 			box = boxOf(two)
 		}
-		w.books.marks = []marking{{"ch", "bea", false, time.UnixMilli(25_000), time.UnixMilli(25_001)}}
+		w.books.marks = []marking{{"ch", "bea", false, time.UnixMilli(25_000), 0}}
 		w.judgeMarks(r, &channel{url: "ch"}, "bea", sayings("wim", one, two), map[string]member{"bea": {Delivered: tt.marked}}, box)
 		if r.wrong != tt.wrong || r.unmarked != tt.unmarked {
 			t.Errorf("%s: wrong %d, unmarked %d; %v", tt.name, r.wrong, r.unmarked, r.violations)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -59,7 +60,7 @@ func (r *replica) environment() []string {
 	w := r.w
 	prefix := fmt.Sprintf("/r%d", r.n)
 	secret := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("chaos!"), 6))
-	return append(append(os.Environ(), w.opt.stop.environment(w.dir)...),
+	return append(slices.Concat(os.Environ(), w.opt.stop.environment(w.dir), w.opt.env),
 		"POSTERN_LISTEN="+r.listen, "POSTERN_PUBLIC_URL="+w.front.url, "POSTERN_DATABASE="+w.database.dsn(),
 		"POSTERN_DATA_DIR="+w.database.dataDir(), "POSTERN_SECRET="+secret, "POSTERN_ADMIN_TOKEN="+adminToken,
 		"POSTERN_SENDBIRD_APP_ID="+w.chat.AppID(), "POSTERN_SENDBIRD_API_URL="+w.chatURL+prefix+"/v3", "POSTERN_SENDBIRD_API_TOKEN="+w.chat.MasterToken(),

@@ -66,7 +66,7 @@ func (r *report) print(out io.Writer) {
 	row("twice", "%d", r.twice)
 	row("out of order", "%d", r.disorder)
 	row("edited, deleted in time; mailed as before", "%d, %d; %d", r.edited, r.deleted, r.stale)
-	row("marks moved", "%d", r.marks)
+	row("calls that move marks", "%d", r.marks)
 	row("wrong marks, marks missing", "%d, %d", r.wrong, r.unmarked)
 	row("marks over unheard messages", "%d", r.unknown)
 	row("dead jobs", "%d", r.status.Dead)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/postern-chat/postern/sandbox/mailbox"
@@ -21,6 +22,8 @@ type act struct {
 	name   string
 	play   func(*scene) error
 	unsure time.Duration // mailgun.unsure_after; 0 = unsureTime
+	env    []string      // of the gateway
+	own    []string      // writes that begin like this are points of it, whoever else has them
 }
 
 // unsureTime is long for the emulated provider, but for calls that it takes long over.
@@ -38,6 +41,12 @@ func acts() []act {
 		{name: "retention", play: (*scene).retention},
 		{name: "lost", play: (*scene).lost},
 		{name: "asked", play: (*scene).asked},
+		{name: "revoked", play: (*scene).revoked, own: []string{"relay.(*Rules).setAside."}},
+		{name: "narrow", play: (*scene).narrow, own: []string{"relay.(*poster).replace."}},
+		{name: "guests", play: (*scene).guests, env: []string{"POSTERN_INBOUND_STRANGERS=guest"}, own: []string{"relay.(*Rules).toPosts.", "relay.(*poster)."}},
+		{name: "bounces", play: (*scene).bounces, unsure: 5 * unsureTime, own: []string{"relay.(*Rules).setAside."}},
+		{name: "forgotten", play: (*scene).forgotten, own: []string{"store.(*purge)."}},
+		{name: "clock", play: (*scene).clock, unsure: 4 * unsureTime},
 	}
 }
 
@@ -119,20 +128,16 @@ func (s *scene) told(users ...string) (string, error) {
 // posted waits until something stands in the chat.
 func (s *scene) posted(toks ...string) error {
 	for _, tok := range toks {
-		err := s.until(tok+" is posted", func() bool {
-			ms, _, err := s.channelState(s.ctx, s.c)
-			for _, m := range ms {
-				if err == nil && m.tok == tok {
-					return true
-				}
-			}
-			return false
-		})
-		if err != nil {
+		if err := s.until(tok+" is posted", func() bool { return s.stands(tok) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *scene) stands(tok string) bool {
+	ms, _, err := s.channelState(s.ctx, s.c)
+	return err == nil && slices.ContainsFunc(ms, func(m *said) bool { return m.tok == tok })
 }
 
 func (s *scene) marked(user string, what func(member) bool) error {
@@ -144,19 +149,29 @@ func (s *scene) marked(user string, what func(member) bool) error {
 
 // reply answers a mail; what it becomes in the chat is to stand there once.
 func (s *scene) reply(user, to string, a mailbox.Answer, files ...[]byte) (string, error) {
+	return s.replyAs(user, user, to, a, files...)
+}
+
+// replyAs is reply where the words will stand in the chat as somebody else's; "" = nobody's.
+// Then its files are named in them only.
+func (s *scene) replyAs(as, user, to string, a mailbox.Answer, files ...[]byte) (string, error) {
 	m, ok := s.mailOf(user, to)
 	if !ok {
 		return "", fmt.Errorf("%s has no mail with %s", user, to)
 	}
 	tok := "r" + to[1:] + "-" + user
-	a.Text = s.sentence(user, to) + " " + tok + "."
+	a.Text += s.sentence(user, to) + " " + tok + "."
 	for i, data := range files {
 		a.Attachments = append(a.Attachments, mailbox.Attachment{Filename: fmt.Sprintf("%s-f%d.txt", tok, i), ContentType: "text/plain", Data: data})
 	}
-	s.books.open(address(user), m.MessageID) // whoever answers has read
+	var posted []int
+	if as == user { // whoever answers has read
+		s.books.open(address(user), m.MessageID)
+		posted = sizes(a.Attachments)
+	}
 	id, err := s.people.Reply(s.ctx, address(user), m.ID, a)
 	if err == nil {
-		s.books.answered(tok, user, id, len(files))
+		s.books.answered(tok, as, id, posted...)
 	}
 	return tok, err
 }
@@ -234,7 +249,7 @@ func (s *scene) answers() error {
 		return err
 	}
 	m, _ := s.mailOf(s.c.away[2], tok)
-	strange.Text = "Nothing that anybody would want to read."
+	strange.Text = "Nothing that anybody would want to read, r-00-99999-bad." // the judge looks for it
 	if _, err := s.people.Reply(s.ctx, address(s.c.away[2]), m.ID, strange); err != nil {
 		return err
 	}
@@ -308,6 +323,9 @@ func (s *scene) refusals() error {
 		}
 		if err := s.posted(r, r+"-f0"); err != nil {
 			return err
+		}
+		if ms, _, _ := s.channelState(s.ctx, s.c); f.Status == 413 && slices.ContainsFunc(ms, func(m *said) bool { return m.tok == r+"-f0" && m.Type != "FILE" }) {
+			s.books.refused(r) // unless who is killed tries again when the chat takes it
 		}
 		s.chat.RemoveFault(id)
 	}

@@ -92,12 +92,11 @@ func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		storm(rw, t.w.storm.Add(1), kind)
 		return
 	}
-	done := t.note(kind, r)
+	t.note(kind, from, r)
 	t.w.calls.add(kind, 1)
 	p := t.w.points.take(kind)
 	if p == nil {
 		t.next.ServeHTTP(rw, r)
-		done()
 		return
 	}
 	defer p.over() // also if a fault breaks the call off
@@ -110,7 +109,6 @@ func (t *tap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	own, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), hangs)
 	defer cancel() // a fault may have it hang
 	t.next.ServeHTTP(answer, r.WithContext(own))
-	done()
 	if p.moment == "unanswered" {
 		t.w.kill(from, p)
 		panic(http.ErrAbortHandler)
@@ -169,6 +167,8 @@ type books struct {
 	gaveUp  map[int64]string  // those of messages that ever did: lost or dropped
 	spared  map[string]bool   // message and person: it is not to reach him, and why is known
 
+	wordless bool // some messages of the chat have no token
+
 	faultNames  sync.Map // of the chat's faults
 	mailLooked  time.Time
 	mailAgain   map[string]int
@@ -180,13 +180,15 @@ type listing struct {
 	channel string
 	since   int64
 	began   time.Time
+	from    int // the process
 }
 
-// marking is a mark that the gateway set.
+// marking is a call that sets a mark.
 type marking struct {
 	channel, user string
 	read          bool
-	began, ended  time.Time
+	began         time.Time
+	from          int // the process
 }
 
 // ack tells when a webhook first came and when it was first accepted.
@@ -198,16 +200,15 @@ func (b *books) init() {
 	b.spared = map[string]bool{}
 }
 
-// note writes down what a verdict needs of a call; what it gives is called when the
-// call is done.
-func (t *tap) note(kind string, r *http.Request) (done func()) {
+// note writes down what a verdict needs of a call, whatever comes of it.
+func (t *tap) note(kind string, from int, r *http.Request) {
 	b := &t.w.books
 	began := time.Now()
 	switch kind {
 	case "messages":
 		since, _ := strconv.ParseInt(r.URL.Query().Get("message_ts"), 10, 64)
 		b.mu.Lock()
-		b.lists = append(b.lists, listing{channelOf(r), since, began})
+		b.lists = append(b.lists, listing{channelOf(r), since, began, from})
 		b.mu.Unlock()
 	case "mark read", "mark delivered":
 		body, _ := io.ReadAll(r.Body)
@@ -216,15 +217,10 @@ func (t *tap) note(kind string, r *http.Request) (done func()) {
 			User string `json:"user_id"`
 		}
 		_ = json.Unmarshal(body, &in) // a call that broke off says nothing, and does nothing
-		m := marking{channel: channelOf(r), user: in.User, read: kind == "mark read", began: began}
-		return func() {
-			m.ended = time.Now()
-			b.mu.Lock()
-			b.marks = append(b.marks, m)
-			b.mu.Unlock()
-		}
+		b.mu.Lock()
+		b.marks = append(b.marks, marking{channelOf(r), in.User, kind == "mark read", began, from})
+		b.mu.Unlock()
 	}
-	return func() {}
 }
 
 func channelOf(r *http.Request) string {
