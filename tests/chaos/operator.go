@@ -14,7 +14,6 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // drivers by which a store is made old
 	_ "modernc.org/sqlite"
 
-	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/sandbox/mailbox"
 	"github.com/postern-chat/postern/sandbox/mailgun"
 	"github.com/postern-chat/postern/sandbox/sendbird"
@@ -131,9 +130,12 @@ func (s *scene) comesAndGoes() error {
 	return s.until("zed is removed", func() bool {
 		// Who is killed may have removed him: the list tells.
 		_ = s.api(s.ctx, http.MethodDelete, s.replicas[s.anybody()].url+"/api/v1/people/zed", nil, nil)
-		var list struct{ People []postern.Person }
+		type person struct {
+			User string `json:"user_id"`
+		}
+		var list struct{ People []person }
 		err := s.operate(s.ctx, http.MethodGet, "/api/v1/people", nil, &list)
-		return err == nil && !slices.ContainsFunc(list.People, func(p postern.Person) bool { return p.UserID == "zed" })
+		return err == nil && !slices.ContainsFunc(list.People, func(p person) bool { return p.User == "zed" })
 	})
 }
 
