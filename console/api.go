@@ -24,6 +24,9 @@ type Rules interface {
 	// Lift lets mail go out to a person again, here and at the provider; false if he
 	// was not stopped.
 	Lift(ctx context.Context, user postern.UserID) (bool, error)
+	// Revoke makes a reply address worthless for good: what is sent to it is held. False if
+	// it is none of ours.
+	Revoke(ctx context.Context, address string) (bool, error)
 	// Release lets a held mail into the chat; false if it does not wait.
 	Release(ctx context.Context, held int64) (bool, error)
 	// Discard ends the waiting of a held mail; false if it does not wait.
@@ -64,19 +67,19 @@ func New(cfg Config) (*API, error) {
 // Register adds the API to a mux.
 func (a *API) Register(mux *http.ServeMux) {
 	for pattern, h := range map[string]handler{
-		"GET /api/v1/people":                    a.listPeople,
-		"GET /api/v1/people/{user_id}":          a.getPerson,
-		"PUT /api/v1/people/{user_id}":          a.putPerson,
-		"DELETE /api/v1/people/{user_id}":       a.deletePerson,
-		"POST /api/v1/people/{user_id}/lift":    a.lift,
-		"GET /api/v1/held":                      a.listHeld,
-		"POST /api/v1/held/{id}/release":        a.release,
-		"POST /api/v1/held/{id}/discard":        a.discard,
-		"GET /api/v1/explain/{id}":              a.explain,
-		"GET /api/v1/activity":                  a.activity,
-		"POST /api/v1/participants/{id}/revoke": a.revoke,
-		"GET /api/v1/status":                    a.status,
-		"GET /api/v1/events/{id}/reply":         a.extracted,
+		"GET /api/v1/people":                      a.listPeople,
+		"GET /api/v1/people/{user_id}":            a.getPerson,
+		"PUT /api/v1/people/{user_id}":            a.putPerson,
+		"DELETE /api/v1/people/{user_id}":         a.deletePerson,
+		"POST /api/v1/people/{user_id}/lift":      a.lift,
+		"GET /api/v1/held":                        a.listHeld,
+		"POST /api/v1/held/{id}/release":          a.release,
+		"POST /api/v1/held/{id}/discard":          a.discard,
+		"GET /api/v1/explain/{id}":                a.explain,
+		"GET /api/v1/activity":                    a.activity,
+		"POST /api/v1/addresses/{address}/revoke": a.revoke,
+		"GET /api/v1/status":                      a.status,
+		"GET /api/v1/events/{id}/reply":           a.extracted,
 	} {
 		mux.Handle(pattern, a.guard(h))
 	}
@@ -268,15 +271,7 @@ func (a *API) activity(r *http.Request) (any, error) {
 }
 
 func (a *API) revoke(r *http.Request) (any, error) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
-	if err != nil {
-		return nil, errAbsent
-	}
-	_, ok, err := a.cfg.Store.Participant(r.Context(), postern.ParticipantID(id))
-	if err == nil && ok {
-		err = a.cfg.Store.Revoke(r.Context(), postern.ParticipantID(id))
-	}
-	return done(ok, err)
+	return done(a.cfg.Rules.Revoke(r.Context(), r.PathValue("address")))
 }
 
 func (a *API) status(r *http.Request) (any, error) {

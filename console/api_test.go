@@ -34,6 +34,9 @@ func (r *rules) ask(what string, arg any) (bool, error) {
 	return r.ok, r.err
 }
 
+func (r *rules) Revoke(_ context.Context, address string) (bool, error) {
+	return r.ask("revoke", address)
+}
 func (r *rules) Lift(_ context.Context, u postern.UserID) (bool, error) { return r.ask("lift", u) }
 func (r *rules) Release(_ context.Context, id int64) (bool, error)      { return r.ask("release", id) }
 func (r *rules) Discard(_ context.Context, id int64) (bool, error)      { return r.ask("discard", id) }
@@ -108,7 +111,7 @@ func (h *house) call(method, path, body string, status int) (v map[string]any) {
 var calls = []string{
 	"GET /api/v1/people", "GET /api/v1/people/bob", "PUT /api/v1/people/bob", "DELETE /api/v1/people/bob", "POST /api/v1/people/bob/lift",
 	"GET /api/v1/held", "POST /api/v1/held/1/release", "POST /api/v1/held/1/discard", "GET /api/v1/explain/x", "GET /api/v1/activity",
-	"POST /api/v1/participants/1/revoke", "GET /api/v1/status", "GET /api/v1/events/1/reply", "GET /api/v1/events/1/raw", "GET /api/v1/", "GET /api/v1/nothing", "PATCH /api/v1/people/bob",
+	"POST /api/v1/addresses/b7x@mg.example/revoke", "GET /api/v1/status", "GET /api/v1/events/1/reply", "GET /api/v1/events/1/raw", "GET /api/v1/", "GET /api/v1/nothing", "PATCH /api/v1/people/bob",
 }
 
 // Nobody is let in without the token, to whatever call, and learns which calls there are.
@@ -228,7 +231,8 @@ func TestCheckPerson(t *testing.T) {
 // Calls that the rules carry out.
 func TestRulesCalls(t *testing.T) {
 	paths := map[string]string{
-		"/api/v1/people/a%2Fb/lift": "lift a/b", "/api/v1/held/12/release": "release 12", "/api/v1/held/12/discard": "discard 12",
+		"/api/v1/people/a%2Fb/lift": "lift a/b", "/api/v1/addresses/b7x@mg.example/revoke": "revoke b7x@mg.example",
+		"/api/v1/held/12/release": "release 12", "/api/v1/held/12/discard": "discard 12",
 	}
 	h := newHouse(t, token)
 	for path, asked := range paths {
@@ -254,7 +258,7 @@ func TestRulesCalls(t *testing.T) {
 		}
 	}
 	*h.rules = rules{ok: true}
-	for _, path := range []string{"/api/v1/held/x/release", "/api/v1/held/99999999999999999999/discard", "/api/v1/participants/-1/revoke", "/api/v1/participants/7/revoke"} {
+	for _, path := range []string{"/api/v1/held/x/release", "/api/v1/held/99999999999999999999/discard"} {
 		h.call("POST", path, "", 404)
 	}
 	if len(h.rules.asked) != 0 {

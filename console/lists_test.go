@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/store"
 )
 
@@ -86,25 +85,13 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func TestRevoke(t *testing.T) {
-	h := newHouse(t, token)
-	h.do(func(tx *store.Tx) error {
-		_, err := tx.EnsureParticipant(store.NewConversation{Platform: "fake", Channel: "c", Subject: "s", RootID: "r"}, "bob", 1<<63+7)
-		return err
-	})
-	h.call("POST", "/api/v1/participants/9223372036854775815/revoke", "", 200)
-	if p, ok, err := h.store.Participant(t.Context(), postern.ParticipantID(1<<63+7)); !ok || err != nil || !p.Revoked {
-		t.Errorf("%+v, %t, %v", p, ok, err)
-	}
-}
-
 // A store that is broken says so, and no more.
 func TestStoreDown(t *testing.T) {
 	h := newHouse(t, token)
 	if err := h.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []string{"GET /api/v1/people", "GET /api/v1/people/bob", "DELETE /api/v1/people/bob", "GET /api/v1/held", "GET /api/v1/explain/x", "GET /api/v1/activity", "GET /api/v1/status", "POST /api/v1/participants/1/revoke"} {
+	for _, c := range []string{"GET /api/v1/people", "GET /api/v1/people/bob", "DELETE /api/v1/people/bob", "GET /api/v1/held", "GET /api/v1/explain/x", "GET /api/v1/activity", "GET /api/v1/status"} {
 		var method, path string
 		_, _ = fmt.Sscan(c, &method, &path)
 		if v := h.call(method, path, "", http.StatusServiceUnavailable); v["error"] != "try again later; the log says more" {

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/postern-chat/postern"
 	"github.com/postern-chat/postern/replytext"
@@ -25,6 +26,19 @@ func (r *Rules) Lift(ctx context.Context, user postern.UserID) (bool, error) {
 		}
 	}
 	return r.Store.LiftPerson(ctx, user)
+}
+
+// Revoke makes a reply address worthless: what is sent to it is held. False if nobody has it.
+func (r *Rules) Revoke(ctx context.Context, address string) (bool, error) {
+	local, domain, ok := cutAddress(address)
+	id, known := r.participantOf(strings.ToLower(local))
+	if !ok || !known || !strings.EqualFold(domain, r.Domain) {
+		return false, nil
+	}
+	if _, found, err := r.Store.Participant(ctx, id); err != nil || !found {
+		return false, err
+	}
+	return true, r.Store.Revoke(ctx, id)
 }
 
 // Release lets a held mail into the chat as the participant's; false if it does not wait.

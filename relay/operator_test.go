@@ -204,6 +204,27 @@ func TestStoppedElsewhere(t *testing.T) {
 	}
 }
 
+// What is sent to an address that was taken back is held.
+func TestRevoke(t *testing.T) {
+	h := newHouse(t)
+	m := h.mailed("Hello")
+	local, _, _ := cutAddress(m.replyTo())
+	for address, want := range map[string]bool{
+		strings.ToUpper(local) + "@" + strings.ToUpper(domain): true, m.replyTo(): true, // again changes nothing
+		local + "@elsewhere.example": false, local: false, "": false, "bob@" + domain: false,
+		h.replyAddress(12345): false, // well made, and nobody's
+	} {
+		if ok, err := h.Revoke(t.Context(), address); ok != want || err != nil {
+			t.Errorf("%q: %t, %v", address, ok, err)
+		}
+	}
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Yes"))
+	h.wantSaid()
+	if held := h.held(); len(held) != 1 || held[0].State != store.HeldWaiting {
+		t.Errorf("held: %+v", held)
+	}
+}
+
 func TestLift(t *testing.T) {
 	h := newHouse(t)
 	if ok, err := h.Lift(t.Context(), "bob"); ok || err != nil {

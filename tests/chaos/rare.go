@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/mail"
 	"os"
 	"slices"
 	"strings"
@@ -25,12 +26,13 @@ func (s *scene) revoked() error {
 	if err != nil {
 		return err
 	}
-	id, err := s.participant(s.c.away[0])
+	m, _ := s.mailOf(s.c.away[0], tok)
+	address, err := mail.ParseAddress(m.From)
 	if err != nil {
 		return err
 	}
 	// Once is enough, and more changes nothing: whoever got no answer asks again.
-	if err := s.operate(s.ctx, http.MethodPost, fmt.Sprintf("/api/v1/participants/%d/revoke", id), nil, nil); err != nil {
+	if err := s.operate(s.ctx, http.MethodPost, "/api/v1/addresses/"+address.Address+"/revoke", nil, nil); err != nil {
 		return err
 	}
 	other, err := s.reply(s.c.away[1], tok, mailbox.Answer{Program: mailbox.Plain})
@@ -58,16 +60,6 @@ func (s *scene) revoked() error {
 	}
 	_, err = s.told(s.c.away...) // mail goes on
 	return err
-}
-
-// participant is the gateway's id of somebody in the channel.
-func (s *scene) participant(user string) (uint64, error) {
-	var id int64
-	err := s.inStore(func(db *sql.DB) error {
-		return db.QueryRowContext(s.ctx, `SELECT p.id FROM participants p JOIN conversations c ON c.id = p.conversation_id WHERE c.channel = $1 AND p.user_id = $2`,
-			s.c.url, user).Scan(&id)
-	})
-	return uint64(id), err //nolint:gosec // the same 64 bits
 }
 
 // narrow: the channel takes shorter texts only than it said: once it only claims that, and
