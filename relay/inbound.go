@@ -111,7 +111,7 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 		if err := plan(); err != nil {
 			return err
 		}
-		if err := answers(tx, answered, rule); err != nil {
+		if err := r.answers(tx, m, answered, rule); err != nil {
 			return err
 		}
 		n := r.mailNote(m, "to be posted", rule.why, trimmed)
@@ -133,9 +133,15 @@ func (r *Rules) toPosts(ctx context.Context, l *store.Lease, j store.Job, m *arr
 
 // answers keeps what a mail proves of the delivery that it answers: that it arrived, and,
 // if it is the participant's own word, that he read it.
-func answers(tx *store.Tx, answered postern.DeliveryID, rule ruling) error {
+func (r *Rules) answers(tx *store.Tx, m *arrived, answered postern.DeliveryID, rule ruling) error {
 	if answered == "" {
 		return nil
+	}
+	if slices.ContainsFunc(m.last, func(d store.Delivery) bool { return d.ID == answered && d.State < store.Accepted }) {
+		// Its call was uncertain, and now the lane may go on.
+		if err := tx.Poke(r.mailLane(m.to), jobSend); err != nil {
+			return err
+		}
 	}
 	if rule.do == doPost {
 		return tx.Answered(answered)

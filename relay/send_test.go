@@ -233,6 +233,19 @@ func TestUnsureProven(t *testing.T) {
 	}
 }
 
+// So is an answer to it.
+func TestUnsureAnswered(t *testing.T) {
+	h := sends(t, lost())
+	h.mail.lag = true
+	m := h.mail.sent[0]
+	h.answers(m.replyTo(), h.letterFrom(bobsAddress, "Yes", "In-Reply-To: <"+m.MessageID+">"))
+	h.wantSaid("bob: Yes")
+	if n, err := h.Store.Pending(t.Context(), messageJobFor(h, "bob").Lane); err != nil || n != 0 {
+		t.Errorf("%d jobs wait, %v", n, err)
+	}
+	h.wantState(m, store.Delivered)
+}
+
 // While the provider cannot be asked nothing is repeated.
 func TestUnsureProviderDown(t *testing.T) {
 	h := sends(t, lost())
