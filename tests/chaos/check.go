@@ -58,10 +58,14 @@ type inbox struct {
 // judge compares what was put in with what came out.
 func (w *world) judge(ctx context.Context) *report {
 	r := &report{w: w}
+	st, err := w.status(ctx)
+	if err != nil { // it came to its kill point only now, on its rounds
+		w.rest(ctx)
+		st, err = w.status(ctx)
+	}
 	if w.unrest != "" {
 		r.violate("", "no rest", w.unrest)
 	}
-	st, err := w.status(ctx)
 	if err != nil {
 		r.violate("", "no status", err.Error())
 	}
