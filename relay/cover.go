@@ -116,7 +116,7 @@ func (r *Rules) notOurs(ctx context.Context, p store.Participant, list []postern
 	}
 	var out []postern.ChatMessage
 	for _, m := range list {
-		if m.Type != postern.AdminMessage || !ours[m.ID] {
+		if m.Type != postern.AdminMessage || m.Mark != "" || !ours[m.ID] { // a guest's post has its mark, and is mailed
 			out = append(out, m)
 		}
 	}

@@ -57,6 +57,18 @@ func TestMarkWaitsForTheUnheard(t *testing.T) {
 		h.wantNoted("heard late")
 		h.wantMarks("delivered bob")
 	})
+	t.Run("the webhook of a guest's line is on its way", func(t *testing.T) {
+		h := listens(t, at0, func(c *Config) { c.Strangers = StrangersGuest })
+		first := h.mailed("word-1")
+		h.answers(first.replyTo(), h.letterFrom("Eve <eve@else.example>", "word-2"))
+		line := h.chat.messages[1]
+		h.tells(postern.MailDelivered, first)
+		h.wantMarks()
+		h.late(line)
+		h.wantMailed("word-1", "word-2")
+		h.tells(postern.MailDelivered, h.mail.sent[1])
+		h.wantMarks("delivered bob")
+	})
 	t.Run("its webhook is on its way, and brings nothing for him", func(t *testing.T) {
 		h := listens(t, at0)
 		first := h.mailed("word-1")
