@@ -31,6 +31,9 @@ func serve(ctx context.Context, a *app, cfg *Config) error {
 		debug.SetGCPercent(200)
 	}
 	g, err := newGateway(ctx, cfg, log)
+	if err != nil && ctx.Err() != nil { // told to end before it had begun: nothing went wrong
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -8,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -17,6 +19,23 @@ import (
 	"testing"
 	"time"
 )
+
+// Who is told to end while it starts ends as well as later; who cannot start says so.
+func TestServeEndsWhileItStarts(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for _, want := range []int{exitFailed, exitOK} {
+		env := []string{
+			"POSTERN_PUBLIC_URL=https://postern.test", "POSTERN_SECRET=" + testSecret, "POSTERN_DATABASE=postgres://nobody@127.0.0.1:1/none", "POSTERN_DATA_DIR=" + t.TempDir(),
+			"POSTERN_SENDBIRD_APP_ID=app", "POSTERN_SENDBIRD_API_TOKEN=token", "POSTERN_MAILGUN_DOMAIN=mail.postern.test", "POSTERN_MAILGUN_SENDING_KEY=key", "POSTERN_MAILGUN_SIGNING_KEYS=key",
+		}
+		var stderr bytes.Buffer
+		if status := run(ctx, []string{"serve"}, nil, io.Discard, &stderr, env); status != want || (status == exitOK) != (stderr.Len() == 0) {
+			t.Errorf("status %d, want %d: %s", status, want, &stderr)
+		}
+		stop()
+	}
+}
 
 // A gateway with a certificate of its own and a private address: the world finds the
 // hooks by HTTPS and nothing else, the operator finds the rest.
