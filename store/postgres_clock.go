@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/postern-chat/postern"
 )
 
 // reading is what the database says of its clock.
@@ -44,7 +46,7 @@ func (s *Store) measureClock(ctx context.Context) error {
 			return fault("store.clock", err)
 		}
 	}
-	return nil // the next time
+	return postern.Errorf(postern.Temporary, "store.clock", "the database's clock is set again and again")
 }
 
 // readClock asks for the database's clock. The answer is taken for the middle of the time
